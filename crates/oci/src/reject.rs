@@ -1,0 +1,108 @@
+//! A rejection: what is wrong with a document, and where.
+//!
+//! Made by `plan`, `seccomp` and `cgroup` when they judge a document; printed by the command line. It
+//! carries text for people and may not carry behaviour.
+
+use std::fmt;
+
+/// A JSON pointer (RFC 6901) into the document, such as `/linux/namespaces/2/path`.
+///
+/// ```
+/// use cofferdam_oci::Pointer;
+/// let p = Pointer::root().key("mounts").index(3).key("a/b");
+/// assert_eq!(p.as_str(), "/mounts/3/a~1b");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pointer(String);
+
+impl Pointer {
+    /// The whole document.
+    #[must_use]
+    pub fn root() -> Self {
+        Self(String::new())
+    }
+
+    /// A pointer already written out, such as `"/process/args"`.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The member `name` of this object; `~` and `/` are escaped.
+    #[must_use]
+    pub fn key(&self, name: &str) -> Self {
+        Self(format!("{}/{}", self.0, name.replace('~', "~0").replace('/', "~1")))
+    }
+
+    /// The element `index` of this array.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        Self(format!("{}/{index}", self.0))
+    }
+
+    /// The pointer's text; empty for the whole document.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One reason why a document cannot be obeyed.
+///
+/// ```
+/// use cofferdam_oci::{Pointer, Reject};
+/// let r = Reject::new(Pointer::new("/process/cwd"), "\"x\" is not an absolute path")
+///     .hint("start it with /");
+/// assert_eq!(r.to_string(), "/process/cwd: \"x\" is not an absolute path (hint: start it with /)");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Where in the document.
+    pub pointer: Pointer,
+    /// What is wrong: lower case, no full stop.
+    pub message: String,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+    /// Whether it is this host that lacks something (as opposed to a mistake in the document).
+    pub host: bool,
+}
+
+impl Reject {
+    /// A mistake in the document.
+    #[must_use]
+    pub fn new(pointer: Pointer, message: impl Into<String>) -> Self {
+        Self { pointer, message: message.into(), hint: None, host: false }
+    }
+
+    /// Something that this host lacks.
+    #[must_use]
+    pub fn host(pointer: Pointer, message: impl Into<String>) -> Self {
+        Self { pointer, message: message.into(), hint: None, host: true }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.pointer.as_str().is_empty() {
+            write!(f, "{}: ", self.pointer)?;
+        }
+        f.write_str(&self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, " (hint: {hint})"),
+            None => Ok(()),
+        }
+    }
+}
