@@ -1,0 +1,309 @@
+//! The plans themselves: [`InitPlan`] for a new container, [`ExecPlan`] for a process in an existing one.
+//!
+//! Two types on purpose: they share steps ([`ProcessPlan`]), never branches. Data only.
+
+use cofferdam_oci::{IdMapping, Pointer};
+use std::path::PathBuf;
+
+use crate::{HostPath, InPath, MountPlan, ProcessPlan};
+
+/// What the command line or the embedder asks for besides the document.
+#[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct Options {
+    /// The bundle: an absolute directory that relative paths start from.
+    pub bundle: PathBuf,
+    /// The container's id (default host objects are named after it).
+    pub id: String,
+    /// Do not pivot_root(2): move the root mount and chroot(2), for hosts whose root is a ramdisk.
+    pub no_pivot: bool,
+    /// Do not make a session keyring.
+    pub no_new_keyring: bool,
+    /// The container's cgroup directories, as `cofferdam-cgroup` has planned them (empty: none).
+    pub cgroup_dirs: Vec<CgroupDir>,
+    /// A notify socket (`NOTIFY_SOCKET`) is proxied into the container.
+    pub notify_socket: bool,
+    /// Number of descriptors from 3 on that the process keeps (`--preserve-fds`, `LISTEN_FDS`).
+    pub preserve_fds: u32,
+}
+
+/// One of the container's cgroup directories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupDir {
+    /// As [`crate::V1Mount::options`]; empty for the v2 tree.
+    pub options: Vec<String>,
+    /// Directory on the host.
+    pub path: PathBuf,
+}
+
+/// A new container.
+#[derive(Clone, Debug)]
+pub struct InitPlan {
+    /// The root filesystem.
+    pub root: RootPlan,
+    /// Namespaces to make, `CLONE_NEW*` bits.
+    pub new_namespaces: u64,
+    /// Namespaces to join, in the order in which they are joined (user first).
+    pub join: Vec<JoinNamespace>,
+    /// Id maps of a new user namespace.
+    pub id_maps: Option<IdMaps>,
+    /// Offsets of a new time namespace.
+    pub time_offsets: Vec<TimeOffsetPlan>,
+    /// Mounts, in order.
+    pub mounts: Vec<MountPlan>,
+    /// Device nodes, default ones included; empty when /dev is a bind mount of the host's.
+    pub devices: Vec<Device>,
+    /// Default symbolic links of /dev; empty as `devices` may be.
+    pub symlinks: Vec<Symlink>,
+    /// Host name.
+    pub hostname: Option<String>,
+    /// NIS domain name.
+    pub domainname: Option<String>,
+    /// Kernel parameters.
+    pub sysctls: Vec<SysctlPlan>,
+    /// Paths made unreadable.
+    pub masked_paths: Vec<(Pointer, InPath)>,
+    /// Paths made read-only.
+    pub readonly_paths: Vec<(Pointer, InPath)>,
+    /// Name of the session keyring that is made, if one is.
+    pub keyring: Option<String>,
+    /// SELinux label of mounts made on our own account (masks, devices).
+    pub mount_label: Option<String>,
+    /// The loopback device of a new network namespace is set up.
+    pub loopback: bool,
+    /// Network devices that the parent moves in.
+    pub net_devices: Vec<NetDevicePlan>,
+    /// Resource director technology, done by the parent.
+    pub rdt: Option<RdtPlan>,
+    /// Hooks.
+    pub hooks: HooksPlan,
+    /// What runs.
+    pub process: ProcessPlan,
+    /// `preserve_fds` of the options.
+    pub preserve_fds: u32,
+    /// What is odd but obeyed all the same, for the log (an unknown capability, say).
+    pub warnings: Vec<(Pointer, String)>,
+}
+
+/// The root filesystem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootPlan {
+    /// Directory on the host.
+    pub path: HostPath,
+    /// Read-only once everything is in place.
+    pub readonly: bool,
+    /// Propagation given to every mount of the new mount namespace first: `MS_SLAVE` or
+    /// `MS_PRIVATE`, recursive, unless the document asks for `shared` or others.
+    pub propagation: u64,
+    /// Propagation of the container's `/` at the end, if the document asks for one.
+    pub final_propagation: Option<u64>,
+    /// How the root is left.
+    pub pivot: Pivot,
+    /// Whether there is a new mount namespace at all; without one only chroot(2) is left.
+    pub new_mount_namespace: bool,
+}
+
+/// How the old root is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pivot {
+    /// pivot_root(2).
+    PivotRoot,
+    /// `MS_MOVE` and chroot(2) (`--no-pivot`).
+    MoveRoot,
+    /// chroot(2) alone: there is no mount namespace.
+    Chroot,
+}
+
+/// A namespace to join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinNamespace {
+    /// The entry of the document.
+    pub pointer: Pointer,
+    /// `CLONE_NEW*` bit.
+    pub kind: u64,
+    /// The namespace's file.
+    pub path: HostPath,
+}
+
+/// Id maps of a new user namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdMaps {
+    /// User ids.
+    pub uid: Vec<IdMapping>,
+    /// Group ids.
+    pub gid: Vec<IdMapping>,
+    /// What /proc/PID/setgroups gets first.
+    pub setgroups: Setgroups,
+    /// newuidmap(1) and newgidmap(1), when the kernel would refuse us.
+    pub helpers: Option<(PathBuf, PathBuf)>,
+}
+
+/// See user_namespaces(7), /proc/PID/setgroups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setgroups {
+    /// Left as it is.
+    Allow,
+    /// Written: an unprivileged runtime must (CVE-2014-8989).
+    Deny,
+}
+
+/// One clock of a new time namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeOffsetPlan {
+    /// The entry of the document.
+    pub pointer: Pointer,
+    /// `monotonic` or `boottime`.
+    pub clock: &'static str,
+    /// Seconds.
+    pub secs: i64,
+    /// Nanoseconds.
+    pub nanosecs: u32,
+}
+
+/// A device node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// The entry of the document; the root for default devices.
+    pub pointer: Pointer,
+    /// Where, inside.
+    pub path: InPath,
+    /// Which kind.
+    pub kind: DeviceKind,
+    /// Major number.
+    pub major: u32,
+    /// Minor number.
+    pub minor: u32,
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner inside.
+    pub uid: u32,
+    /// Group inside.
+    pub gid: u32,
+    /// How it is made.
+    pub source: DeviceSource,
+}
+
+/// Kinds of device nodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceKind {
+    /// `c` and `u`.
+    Character,
+    /// `b`.
+    Block,
+    /// `p`.
+    Fifo,
+}
+
+/// How a device node is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceSource {
+    /// mknod(2).
+    Mknod,
+    /// The host's node is bound: a user namespace may not make nodes.
+    Bind(HostPath),
+}
+
+/// A symbolic link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symlink {
+    /// Where, inside.
+    pub path: InPath,
+    /// What it says.
+    pub target: String,
+}
+
+/// A kernel parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SysctlPlan {
+    /// The entry of the document.
+    pub pointer: Pointer,
+    /// File below /proc/sys, such as `net/ipv4/ip_forward`.
+    pub file: String,
+    /// What is written.
+    pub value: String,
+}
+
+/// A network device to move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetDevicePlan {
+    /// The entry of the document.
+    pub pointer: Pointer,
+    /// Its name on the host.
+    pub host_name: String,
+    /// Its name inside.
+    pub name: String,
+}
+
+/// Resource director technology.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RdtPlan {
+    /// Where resctrl is mounted.
+    pub resctrl: PathBuf,
+    /// Name of the class of service.
+    pub clos_id: String,
+    /// Whether the class must exist already (a `closID` without any schema).
+    pub must_exist: bool,
+    /// Lines for the schemata file.
+    pub schemata: Vec<String>,
+    /// Whether a monitoring group is made.
+    pub monitoring: bool,
+}
+
+/// The six kinds of hooks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HooksPlan {
+    /// `prestart`.
+    pub prestart: Vec<HookPlan>,
+    /// `createRuntime`.
+    pub create_runtime: Vec<HookPlan>,
+    /// `createContainer`.
+    pub create_container: Vec<HookPlan>,
+    /// `startContainer`.
+    pub start_container: Vec<HookPlan>,
+    /// `poststart`.
+    pub poststart: Vec<HookPlan>,
+    /// `poststop`.
+    pub poststop: Vec<HookPlan>,
+}
+
+/// One hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookPlan {
+    /// The entry of the document.
+    pub pointer: Pointer,
+    /// Absolute path of the program.
+    pub path: String,
+    /// Its arguments, the first its name (the path, when the document gives none).
+    pub args: Vec<String>,
+    /// Its whole environment.
+    pub env: Vec<String>,
+    /// Milliseconds it may take; `None` is for ever.
+    pub timeout_ms: Option<u64>,
+}
+
+/// A process in an existing container.
+#[derive(Clone, Debug)]
+pub struct ExecPlan {
+    /// Namespaces of the container's init that are joined, `CLONE_NEW*` bits, all in one setns(2) on
+    /// its pidfd.
+    pub namespaces: u64,
+    /// What runs.
+    pub process: ProcessPlan,
+    /// `--preserve-fds`.
+    pub preserve_fds: u32,
+    /// What is odd but obeyed all the same.
+    pub warnings: Vec<(Pointer, String)>,
+}
+
+/// What `exec` needs to know besides the process document.
+#[derive(Clone, Debug, Default)]
+pub struct ExecOptions {
+    /// Namespaces that differ between the container's init and us, `CLONE_NEW*` bits.
+    pub namespaces: u64,
+    /// Whether the container has its own user namespace.
+    pub user_namespace: bool,
+    /// Whether setgroups(2) is denied there.
+    pub setgroups_denied: bool,
+    /// `--preserve-fds`.
+    pub preserve_fds: u32,
+}

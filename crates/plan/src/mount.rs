@@ -1,0 +1,136 @@
+//! One mount, decided: what is mounted, where, with which attributes.
+//!
+//! Made from an entry of `mounts`; turned into operations by the lowering. Data only.
+
+use cofferdam_oci::{IdMapping, Pointer};
+
+use crate::{HostPath, InPath};
+
+/// One mount of the container, in the order of the document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MountPlan {
+    /// The entry of the document.
+    pub pointer: Pointer,
+    /// Where, inside the container. Missing directories (or, for the bind mount of a file, a missing
+    /// file) are made.
+    pub target: InPath,
+    /// What.
+    pub kind: MountKind,
+    /// Attributes of this mount (`ro`, `nosuid`, `noatime`…).
+    pub attr: Attr,
+    /// Attributes of this mount and all below it (`rro`, `rnosuid`…), applied after `attr`.
+    pub recursive_attr: Attr,
+    /// Propagation, in the order of the options.
+    pub propagation: Vec<Propagation>,
+    /// Ids of an idmapped mount.
+    pub idmap: Option<IdmapPlan>,
+}
+
+/// What is mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MountKind {
+    /// A bind mount, see open_tree(2).
+    Bind {
+        /// File or directory on the host.
+        source: HostPath,
+        /// Whether mounts below the source come along (`rbind`).
+        recursive: bool,
+        /// Which side opens the source.
+        open: BindOpen,
+        /// `copy-symlink` (crun's and runc's name): a source that is a symbolic link is copied as one.
+        copy_symlink: bool,
+        /// `nosymfollow` source: `bind-nofollow`, the source itself may be a link that is not followed.
+        nofollow: bool,
+        /// When the source is a directory that should be made because nobody else will (`src-create`? no: never for OCI bundles).
+        create_source: bool,
+    },
+    /// A new file system, see fsopen(2).
+    Filesystem {
+        /// Type, as in filesystems(5).
+        fstype: String,
+        /// `source` parameter.
+        source: Option<String>,
+        /// Parameters, in order.
+        params: Vec<FsParam>,
+        /// `tmpcopyup`: what the root filesystem holds at the target is copied into it.
+        copy_up: bool,
+        /// Whether the target may be reached through symbolic links inside the root (never for proc and
+        /// sysfs: CVE-2019-19921).
+        symlinks: bool,
+    },
+    /// The container's cgroups, v1: a tmpfs holding one directory per hierarchy.
+    CgroupV1 {
+        /// The hierarchies.
+        hierarchies: Vec<CgroupHierarchyMount>,
+        /// Symbolic links for controllers mounted together: (`cpu`, `cpu,cpuacct`).
+        links: Vec<(String, String)>,
+    },
+    /// The container's cgroup, v2.
+    CgroupV2 {
+        /// Host directory to bind when there is no cgroup namespace.
+        bind: Option<HostPath>,
+        /// Parameters of a fresh mount, such as `nsdelegate`.
+        params: Vec<FsParam>,
+    },
+    /// Attributes of an existing mount change (`remount`).
+    Remount,
+}
+
+/// One cgroup v1 hierarchy inside the container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupHierarchyMount {
+    /// Directory name below the target: `cpu,cpuacct`, `systemd`.
+    pub directory: String,
+    /// Mount parameters: `cpu`, `cpuacct`; `none`, `name=systemd`.
+    pub params: Vec<FsParam>,
+    /// Host directory to bind when there is no cgroup namespace.
+    pub bind: Option<HostPath>,
+}
+
+/// Which side opens the source of a bind mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BindOpen {
+    /// The child, before it leaves the host's root.
+    Child,
+    /// The parent, before the clone: the child's user namespace may not be allowed to look at it, or
+    /// may not idmap it.
+    Parent,
+}
+
+/// A parameter of fsconfig(2): a flag or a string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FsParam {
+    /// Key, such as `mode` or `ro`.
+    pub key: String,
+    /// Value; `None` is a flag.
+    pub value: Option<String>,
+}
+
+/// Mount attributes to set and to clear, `MOUNT_ATTR_*` bits of mount_setattr(2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attr {
+    /// Bits to set.
+    pub set: u64,
+    /// Bits to clear.
+    pub clear: u64,
+}
+
+/// A change of propagation, see mount_namespaces(7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Propagation {
+    /// `MS_SHARED`, `MS_PRIVATE`, `MS_SLAVE` or `MS_UNBINDABLE`.
+    pub flag: u64,
+    /// Whether mounts below change too.
+    pub recursive: bool,
+}
+
+/// Ids of an idmapped mount, see mount_setattr(2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdmapPlan {
+    /// The mount's own user ids; empty means those of the container's user namespace.
+    pub uid: Vec<IdMapping>,
+    /// The mount's own group ids.
+    pub gid: Vec<IdMapping>,
+    /// `ridmap`: mounts below are mapped too.
+    pub recursive: bool,
+}

@@ -1,0 +1,69 @@
+//! Two worlds, two types: a path on the host and a path inside the container.
+//!
+//! Made by this crate from text of the document; used by the lowering. There is no conversion from one
+//! to the other here, and none may be added: it is the child that resolves an [`InPath`], beneath the
+//! root's descriptor.
+
+use std::path::{Path, PathBuf};
+
+/// An absolute path on the host.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostPath(PathBuf);
+
+impl HostPath {
+    /// `path`, taken from `base` unless absolute; `None` when it holds a NUL byte.
+    ///
+    /// ```
+    /// use cofferdam_plan::HostPath;
+    /// let p = HostPath::new("rootfs", "/bundle".as_ref()).unwrap();
+    /// assert_eq!(p.as_path().to_str(), Some("/bundle/rootfs"));
+    /// ```
+    #[must_use]
+    pub fn new(path: impl AsRef<Path>, base: &Path) -> Option<Self> {
+        use std::os::unix::ffi::OsStrExt;
+        let joined = base.join(path);
+        (!joined.as_os_str().as_bytes().contains(&0)).then_some(Self(joined))
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+/// An absolute path inside the container, without `.`, `..` or repeated slashes (a `..` at the root
+/// stays at the root, as it does for the kernel), and without NUL bytes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InPath(String);
+
+impl InPath {
+    /// Cleans `path`; relative paths start at `/`. `None` when it holds a NUL byte.
+    ///
+    /// ```
+    /// use cofferdam_plan::InPath;
+    /// assert_eq!(InPath::new("../a//./b/..").unwrap().as_str(), "/a");
+    /// assert!(InPath::new("a\0").is_none());
+    /// ```
+    #[must_use]
+    pub fn new(path: &str) -> Option<Self> {
+        if path.contains('\0') {
+            return None;
+        }
+        let mut parts: Vec<&str> = Vec::new();
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => drop(parts.pop()),
+                name => parts.push(name),
+            }
+        }
+        Some(Self(format!("/{}", parts.join("/"))))
+    }
+
+    /// The path, starting with `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
