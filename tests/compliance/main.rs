@@ -1,0 +1,3 @@
+//! Every property of config.json, proved by what the kernel says afterwards.
+
+mod process;

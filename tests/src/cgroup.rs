@@ -1,0 +1,65 @@
+//! What the kernel keeps in a container's cgroup, read from the host, for both versions of cgroups.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where version 2 is mounted on hosts that have only it.
+fn is_unified() -> bool {
+    Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+}
+
+/// Whether a controller has a hierarchy of version 1 here.
+pub fn has_v1(controller: &str) -> bool {
+    !is_unified() && Path::new("/sys/fs/cgroup").join(controller).join("cgroup.procs").exists()
+}
+
+/// Directory of the container's cgroup in the controller's hierarchy of version 1.
+pub fn directory(controller: &str, path: &str) -> PathBuf {
+    Path::new("/sys/fs/cgroup").join(controller).join(path.trim_start_matches('/'))
+}
+
+/// A file of a container's cgroup: of the version 1 hierarchy of `controller` where there is one, else the
+/// second name in the tree of version 2.
+#[track_caller]
+pub fn read(path: &str, controller: &str, v1: &str, v2: &str) -> String {
+    let file = if is_unified() {
+        Path::new("/sys/fs/cgroup").join(path.trim_start_matches('/')).join(v2)
+    } else {
+        directory(controller, path).join(v1)
+    };
+    let text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+    text.trim_end().to_owned()
+}
+
+/// Every cgroup directory of this name under the roots of the mounted hierarchies, or of the machine's system slice.
+pub fn all_named(name: &str) -> Vec<PathBuf> {
+    let root = Path::new("/sys/fs/cgroup");
+    let mut found: Vec<PathBuf> = Vec::new();
+    let entries = fs::read_dir(root).into_iter().flatten().flatten().map(|e| e.path());
+    for place in entries.chain([root.to_owned()]) {
+        let here = place.join(name);
+        if here.is_dir() {
+            found.push(here);
+        }
+    }
+    found
+}
+
+/// Removes what a runtime left: kills what is inside and removes the directories, innermost first.
+pub(crate) fn remove(dir: &Path) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            remove(&entry.path());
+        }
+    }
+    for _ in 0..50 {
+        for pid in fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default().lines() {
+            let pid = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+            let _ = pid.map(|p| rustix::process::kill_process(p, rustix::process::Signal::KILL));
+        }
+        if fs::remove_dir(dir).is_ok() || !dir.exists() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}

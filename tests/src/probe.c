@@ -1,0 +1,279 @@
+// What a process can see of itself and what a system call answers, as `name=value` lines.
+// Static, so that it runs in any root filesystem. The first argument chooses:
+//   facts                       everything known about this process
+//   call NR [ARG...]            raw system call; prints `ok=VALUE` or `errno=NAME`
+//   call32 NR                   the same through int 0x80 (the i386 table)
+//   threadcall NR               the call in a second thread; prints `survived` when the first one lives
+//   alarmcall NR                the call with SIGALRM arriving meanwhile (handler without SA_RESTART)
+//   open PATH r|w|rw            prints ok or the errno
+//   agent SOCKET OUT N DELAYMS ERRNO VALUE   seccomp agent: writes the state it is sent to OUT, answers N calls
+//   filterflags PID             flags of the process's first seccomp filter, see ptrace(2)
+//   fdinfo                      open descriptors
+//   eat BYTES                   touches so much memory
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <dirent.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct attr {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+    uint32_t util_min, util_max;
+};
+
+static int answer(long r) {
+    if (r < 0) printf("errno=%s\n", strerrorname_np(errno));
+    else printf("ok=%ld\n", r);
+    fflush(stdout);
+    return r < 0;
+}
+
+static void limits(void) {
+    static const char *names[] = {"CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE",
+        "MEMLOCK", "AS", "LOCKS", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"};
+    for (int i = 0; i < 16; i++) {
+        struct rlimit r;
+        getrlimit(i, &r);
+        printf("rlimit.%s=%llu:%llu\n", names[i], (unsigned long long)r.rlim_cur, (unsigned long long)r.rlim_max);
+    }
+}
+
+static void status(void) {
+    char line[512];
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        char *c = strchr(line, ':');
+        if (!c) continue;
+        *c++ = 0;
+        while (*c == ' ' || *c == '\t') c++;
+        printf("status.%s=%s", line, c);
+    }
+    if (f) fclose(f);
+}
+
+static void scheduling(void) {
+    struct attr a = {0};
+    if (syscall(SYS_sched_getattr, 0, &a, sizeof a, 0) == 0)
+        printf("policy=%u\nschedflags=%llu\nnice=%d\nrtprio=%u\nruntime=%llu\ndeadline=%llu\nperiod=%llu\nutilmin=%u\nutilmax=%u\n", a.policy,
+            (unsigned long long)a.flags, a.nice, a.priority, (unsigned long long)a.runtime,
+            (unsigned long long)a.deadline, (unsigned long long)a.period, a.util_min, a.util_max);
+    long io = syscall(SYS_ioprio_get, 1, 0);
+    printf("ioclass=%ld\niopriority=%ld\n", io >> 13, io & 0x1fff);
+    cpu_set_t cpus;
+    CPU_ZERO(&cpus);
+    sched_getaffinity(0, sizeof cpus, &cpus);
+    printf("affinity=");
+    for (int i = 0, n = 0; i < CPU_SETSIZE; i++) if (CPU_ISSET(i, &cpus)) printf("%s%d", n++ ? "," : "", i);
+    int mode = -1;
+    unsigned long nodes[16] = {0};
+    syscall(SYS_get_mempolicy, &mode, nodes, sizeof nodes * 8, 0, 0);
+    printf("\nmempolicy=%d\nmemflags=%#x\nmemnodes=%#lx\n", mode & 0xfff, mode & ~0xfff, nodes[0]);
+}
+
+static void clocks(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    printf("monotonic=%ld\n", t.tv_sec);
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    printf("boottime=%ld\n", t.tv_sec);
+}
+
+static int fdinfo(void) {
+    DIR *d = opendir("/proc/self/fd");
+    struct dirent *e;
+    while (d && (e = readdir(d))) {
+        char path[300], target[512];
+        if (e->d_name[0] == '.' || atoi(e->d_name) == dirfd(d)) continue;
+        snprintf(path, sizeof path, "/proc/self/fd/%s", e->d_name);
+        ssize_t n = readlink(path, target, sizeof target - 1);
+        target[n > 0 ? n : 0] = 0;
+        printf("fd.%s=%s\n", e->d_name, target);
+    }
+    return 0;
+}
+
+static int facts(void) {
+    gid_t groups[128];
+    int n = getgroups(128, groups);
+    char buffer[4096];
+    printf("pid=%d\nppid=%d\nuid=%d\neuid=%d\ngid=%d\negid=%d\ngroups=", getpid(), getppid(), getuid(), geteuid(), getgid(), getegid());
+    for (int i = 0; i < n; i++) printf("%s%u", i ? "," : "", groups[i]);
+    mode_t m = umask(0);
+    umask(m);
+    printf("\numask=%o\ncwd=%s\n", m, getcwd(buffer, sizeof buffer) ? buffer : "?");
+    struct utsname u;
+    uname(&u);
+    printf("hostname=%s\ndomainname=%s\nmachine=%s\n", u.nodename, u.domainname, u.machine);
+    printf("personality=%#x\n", personality(0xffffffff));
+    printf("nnp=%d\nsecurebits=%d\ndumpable=%d\n", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), prctl(PR_GET_SECUREBITS), prctl(PR_GET_DUMPABLE));
+    printf("sid=%d\npgid=%d\n", getsid(0), getpgid(0));
+    for (int i = 0; i < 3; i++) printf("tty%d=%s\n", i, isatty(i) ? ttyname(i) ? ttyname(i) : "?" : "no");
+    struct winsize w;
+    if (ioctl(0, TIOCGWINSZ, &w) == 0) printf("rows=%d\ncolumns=%d\n", w.ws_row, w.ws_col);
+    int ctty = open("/dev/tty", O_RDWR);
+    printf("ctty=%s\n", ctty < 0 ? strerrorname_np(errno) : "yes");
+    if (ctty >= 0) close(ctty);
+    limits();
+    status();
+    scheduling();
+    clocks();
+    fdinfo();
+    return 0;
+}
+
+static long numbers(int argc, char **argv, long *out) {
+    for (int i = 0; i < 6; i++) out[i] = i < argc ? (long)strtoull(argv[i], 0, 0) : 0;
+    return out[0];
+}
+
+static int call(int argc, char **argv) {
+    long a[6];
+    long nr = atol(argv[0]);
+    numbers(argc - 1, argv + 1, a);
+    return answer(syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]));
+}
+
+static int call32(long nr) {
+#ifdef __x86_64__
+    long r;
+    __asm__ volatile("int $0x80" : "=a"(r) : "a"(nr), "b"(0), "c"(0), "d"(0) : "memory", "r8", "r9", "r10", "r11");
+    r = (int)r;
+    if (r < 0 && r > -4096) { errno = (int)-r; r = -1; }
+    return answer(r);
+#else
+    errno = ENOSYS;
+    return answer(-1);
+#endif
+}
+
+static void *in_thread(void *nr) { syscall((long)nr, 0, 0, 0, 0, 0, 0); return 0; }
+
+static int threadcall(long nr) {
+    pthread_t t;
+    pthread_create(&t, 0, in_thread, (void *)nr);
+    usleep(100000);
+    printf("survived\n");
+    fflush(stdout);
+    _exit(0);
+}
+
+static void nothing(int s) { (void)s; }
+
+static int alarmcall(long nr) {
+    struct sigaction s = {.sa_handler = nothing};
+    sigaction(SIGALRM, &s, 0);
+    ualarm(100000, 0);
+    return answer(syscall(nr, 0, 0, 0, 0, 0, 0));
+}
+
+// Finds the position of `seccompFd` in the state's `fds` array.
+static int position(const char *json) {
+    const char *p = strstr(json, "\"fds\"");
+    int n = 0;
+    if (!p || !(p = strchr(p, '['))) return 0;
+    for (const char *q = p; *q && *q != ']'; q++)
+        if (*q == '"') {
+            if (!strncmp(q, "\"seccompFd\"", 11)) return n;
+            if ((q = strchr(q + 1, '"')) == 0) return 0;
+            n++;
+        }
+    return 0;
+}
+
+static int agent(char **v) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    static char json[65536];
+    char control[CMSG_SPACE(16 * sizeof(int))];
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", v[0]);
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (bind(s, (void *)&at, sizeof at) || listen(s, 4)) return 3;
+    printf("ready\n");
+    fflush(stdout);
+    int c = accept(s, 0, 0), fds[16] = {-1}, count = 0;
+    size_t have = 0;
+    for (;;) {
+        struct iovec io = {json + have, sizeof json - 1 - have};
+        struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        ssize_t n = recvmsg(c, &m, 0);
+        if (n <= 0) break;
+        have += n;
+        for (struct cmsghdr *h = CMSG_FIRSTHDR(&m); h; h = CMSG_NXTHDR(&m, h))
+            if (h->cmsg_type == SCM_RIGHTS) {
+                count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+                memcpy(fds, CMSG_DATA(h), count * sizeof(int));
+            }
+    }
+    FILE *f = fopen(v[1], "w");
+    fprintf(f, "%s", json);
+    fclose(f);
+    int fd = fds[position(json)];
+    for (int i = 0; i < atoi(v[2]); i++) {
+        struct seccomp_notif q = {0};
+        if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &q)) return 4;
+        usleep(1000 * atoi(v[3]));
+        struct seccomp_notif_resp r = {.id = q.id, .error = -atoi(v[4]), .val = atoi(v[5])};
+        ioctl(fd, SECCOMP_IOCTL_NOTIF_SEND, &r);
+    }
+    return 0;
+}
+
+static int filterflags(int pid) {
+    struct { uint64_t off, flags; } meta = {0, 0};
+    if (ptrace(PTRACE_SEIZE, pid, 0, 0) || ptrace(PTRACE_INTERRUPT, pid, 0, 0)) return answer(-1);
+    waitpid(pid, 0, __WALL);
+    long r = ptrace(0x420d, pid, sizeof meta, &meta);
+    if (r >= 0) r = (long)meta.flags;
+    answer(r);
+    ptrace(PTRACE_DETACH, pid, 0, 0);
+    return 0;
+}
+
+static int eat(size_t n) {
+    char *p = mmap(0, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (size_t i = 0; i < n; i += 4096) p[i] = 1;
+    printf("ate\n");
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    const char *what = argc > 1 ? argv[1] : "";
+    if (!strcmp(what, "facts")) return facts();
+    if (!strcmp(what, "fdinfo")) return fdinfo();
+    if (argc < 3) return 2;
+    if (!strcmp(what, "call")) return call(argc - 2, argv + 2);
+    if (!strcmp(what, "call32")) return call32(atol(argv[2]));
+    if (!strcmp(what, "threadcall")) return threadcall(atol(argv[2]));
+    if (!strcmp(what, "alarmcall")) return alarmcall(atol(argv[2]));
+    if (!strcmp(what, "filterflags")) return filterflags(atoi(argv[2]));
+    if (!strcmp(what, "eat")) return eat(strtoull(argv[2], 0, 0));
+    if (!strcmp(what, "open") && argc > 3)
+        return answer(open(argv[2], !strcmp(argv[3], "r") ? O_RDONLY : !strcmp(argv[3], "w") ? O_WRONLY : O_RDWR));
+    if (!strcmp(what, "agent") && argc > 7) return agent(argv + 2);
+    return 2;
+}

@@ -1,0 +1,63 @@
+//! A mount namespace (and, asked for, a network namespace) of the test's own, in which the runtime runs. What a
+//! test mounts on the host's side, and the devices it makes, are in here and vanish with it.
+//!
+//! Held by a process that reads a pipe: when the test ends, however it ends, so does the holder.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::command::quiet;
+
+/// The namespaces and their holder.
+#[derive(Debug)]
+pub struct View {
+    holder: Child,
+    network: bool,
+}
+
+/// Takes the tree of version 2 out of a hybrid host's view.
+const HIDE: &str = "umount /sys/fs/cgroup/unified";
+
+impl View {
+    /// New namespaces: mount always, network when asked for; without the second cgroup tree when `legacy`.
+    pub fn new(network: bool, legacy: bool) -> Self {
+        let hide = if legacy { HIDE } else { ":" };
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private"]);
+        if network {
+            command.arg("--net");
+        }
+        command.args(["sh", "-c", &format!("{hide} && echo ready && exec cat >/dev/null")]);
+        let mut holder =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("unshare can be started");
+        let mut line = String::new();
+        let out = holder.stdout.as_mut().expect("a pipe");
+        BufReader::new(out).read_line(&mut line).expect("the holder answers");
+        assert_eq!(line, "ready\n", "the holder of the namespaces did not start");
+        Self { holder, network }
+    }
+
+    /// A command that runs inside.
+    pub fn command(&self, program: &Path) -> Command {
+        let mut command = quiet("nsenter");
+        command.arg("-t").arg(self.holder.id().to_string()).arg("--mount");
+        if self.network {
+            command.arg("--net");
+        }
+        command.arg("--").arg(program);
+        command
+    }
+
+    /// Process id of the holder, for `/proc/PID/ns` and `/proc/PID/root`.
+    pub fn pid(&self) -> u32 {
+        self.holder.id()
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        drop(self.holder.stdin.take());
+        let _ = self.holder.wait();
+    }
+}
