@@ -1,0 +1,89 @@
+//! The child program has no heap and cannot panic: read from the symbols of its ELF file.
+//!
+//! Called by `main`. It needs a file that is not stripped: without symbols there is nothing to see,
+//! and that is an error, not a pass.
+
+use std::fs;
+use std::path::Path;
+
+use object::{Object, ObjectSymbol};
+
+/// Beginnings of names, demangled, that a heap-free program which cannot panic never holds.
+const FORBIDDEN: &[&str] = &[
+    "__rust_alloc",
+    "__rust_realloc",
+    "__rust_dealloc",
+    "__rustc::__rust_",
+    "alloc::",
+    "<alloc::",
+    "core::panicking",
+    "core::panic::",
+    "core::option::unwrap_failed",
+    "core::option::expect_failed",
+    "core::result::unwrap_failed",
+    "core::slice::index::slice_",
+    "std::",
+    "malloc",
+    "calloc",
+    "realloc",
+    "free",
+];
+
+/// Findings about one ELF file.
+pub(crate) fn check(path: &Path) -> Result<Vec<String>, String> {
+    let at = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+    let bytes = fs::read(path).map_err(|e| at(&e))?;
+    let elf = object::File::parse(&*bytes).map_err(|e| at(&e))?;
+    let mut names = Vec::new();
+    let mut findings = Vec::new();
+    for symbol in elf.symbols().chain(elf.dynamic_symbols()) {
+        let name = symbol.name().map_err(|e| at(&e))?;
+        if name.is_empty() {
+            continue;
+        }
+        if symbol.is_undefined() && !symbol.is_weak() {
+            findings.push(at(&format!("needs `{name}` from elsewhere")));
+        }
+        names.push(format!("{:#}", rustc_demangle::demangle(name)));
+    }
+    if names.is_empty() {
+        return Err(at(&"no symbols: build it without stripping"));
+    }
+    findings
+        .extend(names.iter().filter(|name| is_forbidden(name)).map(|name| at(&format!("holds `{name}`"))));
+    Ok(findings)
+}
+
+fn is_forbidden(name: &str) -> bool {
+    let is_c = |word: &&str| !word.contains([':', '_']);
+    FORBIDDEN.iter().any(|word| if is_c(word) { name == *word } else { name.starts_with(word) })
+        || name.contains("panic_fmt")
+        || name.ends_with("rust_begin_unwind")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allocators_and_panics_are_forbidden_by_their_demangled_names() {
+        for name in ["__rust_alloc", "alloc::vec::Vec<T>::push", "core::panicking::panic_fmt", "malloc"] {
+            assert!(is_forbidden(name), "{name}");
+        }
+        for name in ["_start", "cofferdam_child::ops::mount", "memcpy", "core::str::from_utf8", "free_slot"] {
+            assert!(!is_forbidden(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn this_very_program_has_a_heap_and_can_panic() {
+        let found = check(&std::env::current_exe().unwrap()).unwrap();
+        assert!(found.iter().any(|f| f.contains("panicking")), "{found:?}");
+        assert!(found.iter().any(|f| f.contains("alloc::")), "{found:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_elf_is_an_error() {
+        assert!(check(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"))).is_err());
+    }
+}
