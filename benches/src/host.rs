@@ -19,6 +19,7 @@ pub(crate) struct Host {
 
 pub(crate) fn describe(contestants: &[Contestant]) -> Host {
     let line = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    let release = line("/proc/sys/kernel/osrelease");
     let cpuinfo = line("/proc/cpuinfo");
     let model = cpuinfo
         .lines()
@@ -27,7 +28,8 @@ pub(crate) fn describe(contestants: &[Contestant]) -> Host {
     let mounts = line("/proc/self/mounts");
     let v1 = mounts.lines().filter(|l| l.split(' ').nth(2) == Some("cgroup")).count();
     Host {
-        kernel: line("/proc/sys/kernel/osrelease"),
+        // Without the builder's own suffix.
+        kernel: release.split('-').next().unwrap_or_default().to_owned(),
         cpus: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
         processor: model.unwrap_or(std::env::consts::ARCH).to_owned(),
         cgroups: if v2 { "v2".to_owned() } else { format!("v1 with {v1} hierarchies") },

@@ -39,25 +39,16 @@ pub(crate) fn run_inside(words: &[String]) -> Result<ExitCode, String> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Ends the processes in every cgroup of that prefix and removes it.
+/// Ends the processes in every cgroup of that prefix, wherever a runtime put it, and removes it.
 fn sweep(tree: &Path, prefix: &str) {
     for dir in directories(tree) {
-        let ours = dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with(prefix));
-        if !ours && !is_shared_parent(&dir, tree) {
-            continue;
-        }
         sweep(&dir, prefix);
-        if ours {
+        if dir.file_name().is_some_and(|name| name.to_string_lossy().contains(prefix)) {
             println!("left behind, removed: {}", dir.display());
             kill_all(&dir);
             remove(&dir);
         }
     }
-}
-
-/// The tree of one controller, or a cgroup that runtimes of this list share.
-fn is_shared_parent(dir: &Path, tree: &Path) -> bool {
-    tree == Path::new(CGROUPS) || dir.ends_with("cofferdam")
 }
 
 fn directories(dir: &Path) -> Vec<PathBuf> {
