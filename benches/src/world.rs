@@ -31,7 +31,7 @@ pub(crate) fn run_inside(words: &[String]) -> Result<ExitCode, String> {
     let interrupts: SigSet = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP].into_iter().collect();
     let blocked = interrupts.thread_block();
     let status = inside.and_then(|mut child| child.wait());
-    sweep(Path::new(CGROUPS), &prefix(&dir));
+    sweep(Path::new(CGROUPS), &format!("{}-", prefix(&dir)));
     let removed = fs::remove_dir(&dir);
     blocked.map_err(|e| format!("blocking signals: {e}"))?;
     removed.map_err(|e| format!("rmdir {}: {e}", dir.display()))?;
