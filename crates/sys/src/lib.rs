@@ -1,1 +1,61 @@
-//! x
+//! The kernel: one module per man page, raw system calls, nothing in between.
+//!
+//! Called by the child between clone and execve, where there is no heap and no C library, and by the
+//! library where std has no word for what it needs. One of the two rooms where `unsafe` may live.
+//!
+//! What it does: puts arguments into registers, gives names to flags, returns the kernel's answer.
+//! What it does not: allocate, retry (except `EINTR` where said), keep state, format text, decide.
+//!
+//! It is our own and not rustix because the child must build from a build script without a registry,
+//! and because half of these calls (clone3, seccomp, mount_setattr, set_mempolicy…) are missing there.
+#![no_std]
+
+#[cfg(feature = "std")]
+extern crate std;
+
+#[macro_use]
+mod raw;
+mod nr;
+
+pub mod accept4;
+pub mod bpf;
+pub mod capset;
+pub mod clone3;
+pub mod close_range;
+pub mod dirs;
+pub mod execveat;
+mod errno;
+mod fd;
+pub mod fsopen;
+pub mod getdents64;
+pub mod ioprio_set;
+pub mod keyctl;
+pub mod memfd_create;
+pub mod mknodat;
+pub mod mmap;
+pub mod mount_setattr;
+pub mod netdevice;
+pub mod open;
+pub mod personality;
+pub mod pidfd;
+pub mod pivot_root;
+pub mod poll;
+pub mod prctl;
+pub mod rlimit;
+pub mod sched;
+pub mod seccomp;
+pub mod set_mempolicy;
+pub mod setns;
+pub mod setuid;
+pub mod sigprocmask;
+pub mod socket;
+pub mod stat;
+pub mod tty;
+pub mod uname;
+pub mod wait;
+
+pub use errno::Errno;
+pub use fd::Fd;
+
+/// The kernel's answer.
+pub type Result<T> = core::result::Result<T, Errno>;

@@ -1,0 +1,120 @@
+//! fsopen(2), fsconfig(2), fsmount(2), move_mount(2), open_tree(2): the mount API on descriptors.
+//! Linux 5.2.
+
+use core::ffi::CStr;
+
+use crate::{Errno, Fd, Result, nr, raw::small};
+
+/// Clone the tree instead of naming it, for [`open_tree`].
+pub const OPEN_TREE_CLONE: u32 = 1;
+/// Mounts below come along, for [`open_tree`] with [`OPEN_TREE_CLONE`] and for mount_setattr.
+pub const AT_RECURSIVE: u32 = 0x8000;
+
+/// A file system that is being configured.
+///
+/// ```no_run
+/// use cofferdam_sys::fsopen::Context;
+/// let tmpfs = Context::open(c"tmpfs")?;
+/// tmpfs.string(c"size", c"65536k")?;
+/// let mount = tmpfs.mount(0)?;
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
+#[derive(Debug)]
+pub struct Context(Fd);
+
+impl Context {
+    /// `fsopen(fstype)`, close-on-exec. <https://man7.org/linux/man-pages/man2/fsopen.2.html>
+    ///
+    /// # Errors
+    /// `ENODEV` for an unknown type, `EPERM` without CAP_SYS_ADMIN.
+    pub fn open(fstype: &CStr) -> Result<Self> {
+        // SAFETY: a null-terminated string.
+        unsafe { syscall!(nr::FSOPEN, fstype.as_ptr(), 1u32) }.map(|fd| Self(Fd::own(small(fd))))
+    }
+
+    /// Sets a parameter that is a flag.
+    ///
+    /// # Errors
+    /// `EINVAL` for an unknown one; [`Context::message`] says more.
+    pub fn flag(&self, key: &CStr) -> Result<()> {
+        // SAFETY: a null-terminated string, no value.
+        unsafe { syscall!(nr::FSCONFIG, self.0.raw(), 0u32, key.as_ptr(), 0usize, 0u32) }.map(drop)
+    }
+
+    /// Sets a parameter that is a string of at most 255 bytes.
+    ///
+    /// # Errors
+    /// `EINVAL` for an unknown or too long one; [`Context::message`] says more.
+    pub fn string(&self, key: &CStr, value: &CStr) -> Result<()> {
+        // SAFETY: null-terminated strings.
+        unsafe { syscall!(nr::FSCONFIG, self.0.raw(), 1u32, key.as_ptr(), value.as_ptr(), 0u32) }.map(drop)
+    }
+
+    /// Makes the superblock and a mount of it, attached nowhere; `attr` as for
+    /// [`crate::mount_setattr`].
+    ///
+    /// # Errors
+    /// What the file system says; [`Context::message`] says more.
+    pub fn mount(&self, attr: u64) -> Result<Fd> {
+        // SAFETY: FSCONFIG_CMD_CREATE takes neither key nor value.
+        unsafe { syscall!(nr::FSCONFIG, self.0.raw(), 6u32, 0usize, 0usize, 0u32) }?;
+        // SAFETY: no memory is handed over.
+        unsafe { syscall!(nr::FSMOUNT, self.0.raw(), 1u32, attr) }.map(|fd| Fd::own(small(fd)))
+    }
+
+    /// What the kernel has to say about the last failure, such as `e tmpfs: Unknown parameter 'x'`.
+    pub fn message<'a>(&self, buffer: &'a mut [u8]) -> &'a [u8] {
+        crate::open::read(self.0.raw(), buffer).map_or(&[], |n| buffer.get(..n).unwrap_or_default())
+    }
+}
+
+/// `open_tree(dir, path, flags)`, close-on-exec; with [`OPEN_TREE_CLONE`] a copy attached nowhere.
+/// <https://man7.org/linux/man-pages/man2/open_tree.2.html>
+///
+/// # Errors
+/// As the man page; `EPERM` to clone without CAP_SYS_ADMIN over the mount namespace.
+pub fn open_tree(dir: i32, path: &CStr, flags: u32) -> Result<Fd> {
+    const OPEN_TREE_CLOEXEC: u32 = 0o2_000_000;
+    // SAFETY: a null-terminated string.
+    unsafe { syscall!(nr::OPEN_TREE, dir, path.as_ptr(), flags | OPEN_TREE_CLOEXEC) }.map(|fd| Fd::own(small(fd)))
+}
+
+/// Attaches the mount `from` to exactly what `to` refers to: no path is looked up.
+/// <https://man7.org/linux/man-pages/man2/move_mount.2.html>
+///
+/// # Errors
+/// As the man page; `ENOTDIR` when one is a directory and the other is not.
+pub fn move_mount(from: i32, to: i32) -> Result<()> {
+    const F_EMPTY_PATH: u32 = 4;
+    const T_EMPTY_PATH: u32 = 0x40;
+    let empty = c"".as_ptr();
+    // SAFETY: null-terminated strings.
+    unsafe { syscall!(nr::MOVE_MOUNT, from, empty, to, empty, F_EMPTY_PATH | T_EMPTY_PATH) }.map(drop)
+}
+
+/// mount(2) onto the working directory, for parameters longer than [`Context::string`] takes.
+/// <https://man7.org/linux/man-pages/man2/mount.2.html>
+///
+/// # Errors
+/// As the man page.
+pub fn mount_here(source: &CStr, fstype: &CStr, flags: u64, data: &CStr) -> Result<()> {
+    // SAFETY: null-terminated strings.
+    unsafe { syscall!(nr::MOUNT, source.as_ptr(), c".".as_ptr(), fstype.as_ptr(), flags, data.as_ptr()) }.map(drop)
+}
+
+/// Moves the mount at the working directory to `/` (`MS_MOVE`), for roots that cannot be pivoted.
+/// <https://man7.org/linux/man-pages/man2/mount.2.html>
+///
+/// # Errors
+/// As the man page.
+pub fn move_here_to_root() -> Result<()> {
+    const MS_MOVE: u64 = 8192;
+    // SAFETY: null-terminated strings; type and data are not used.
+    unsafe { syscall!(nr::MOUNT, c".".as_ptr(), c"/".as_ptr(), 0usize, MS_MOVE, 0usize) }.map(drop)
+}
+
+/// Whether a failure of the mount API may have left a message behind.
+#[must_use]
+pub fn explains(errno: Errno) -> bool {
+    matches!(errno, Errno::EINVAL | Errno::EPERM | Errno::ENOENT | Errno::EBUSY | Errno::ENODEV | Errno::ENOTBLK)
+}

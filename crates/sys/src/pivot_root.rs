@@ -1,0 +1,36 @@
+//! pivot_root(2) and umount2(2).
+
+use core::ffi::CStr;
+
+use crate::{Result, nr};
+
+/// Makes the working directory the root and leaves the old root mounted on it, to be taken off by
+/// [`umount_here`]. <https://man7.org/linux/man-pages/man2/pivot_root.2.html>
+///
+/// # Errors
+/// `EINVAL` when the root is a ramdisk or the working directory is no mount point.
+pub fn pivot_root_here() -> Result<()> {
+    // SAFETY: null-terminated strings.
+    unsafe { syscall!(nr::PIVOT_ROOT, c".".as_ptr(), c".".as_ptr()) }.map(drop)
+}
+
+/// Detaches what is mounted on the working directory.
+/// <https://man7.org/linux/man-pages/man2/umount.2.html>
+///
+/// # Errors
+/// As the man page.
+pub fn umount_here() -> Result<()> {
+    detach(c".")
+}
+
+/// Detaches what is mounted at `path`; a link there is not followed.
+/// <https://man7.org/linux/man-pages/man2/umount.2.html>
+///
+/// # Errors
+/// `EINVAL` when it is no mount point.
+pub fn detach(path: &CStr) -> Result<()> {
+    const MNT_DETACH: u32 = 2;
+    const UMOUNT_NOFOLLOW: u32 = 8;
+    // SAFETY: a null-terminated string.
+    unsafe { syscall!(nr::UMOUNT2, path.as_ptr(), MNT_DETACH | UMOUNT_NOFOLLOW) }.map(drop)
+}

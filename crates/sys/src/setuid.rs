@@ -1,0 +1,31 @@
+//! setresuid(2), setresgid(2), setgroups(2).
+
+use crate::{Result, nr};
+
+/// Sets all three user ids. <https://man7.org/linux/man-pages/man2/setresuid.2.html>
+///
+/// # Errors
+/// `EINVAL` for an id that is not mapped, `EPERM`.
+pub fn setresuid(uid: u32) -> Result<()> {
+    // SAFETY: no memory is handed over.
+    unsafe { syscall!(nr::SETRESUID, uid, uid, uid) }.map(drop)
+}
+
+/// Sets all three group ids. <https://man7.org/linux/man-pages/man2/setresuid.2.html>
+///
+/// # Errors
+/// As [`setresuid`].
+pub fn setresgid(gid: u32) -> Result<()> {
+    // SAFETY: no memory is handed over.
+    unsafe { syscall!(nr::SETRESGID, gid, gid, gid) }.map(drop)
+}
+
+/// Sets the supplementary groups, given as native-endian 32-bit numbers.
+/// <https://man7.org/linux/man-pages/man2/setgroups.2.html>
+///
+/// # Errors
+/// `EPERM` where they are denied, `EINVAL` for over 65536 or an id that is not mapped.
+pub fn setgroups(gids: &[u8]) -> Result<()> {
+    // SAFETY: the kernel reads `len / 4` numbers; it copies bytes, so alignment does not matter.
+    unsafe { syscall!(nr::SETGROUPS, gids.len() / 4, gids.as_ptr()) }.map(drop)
+}

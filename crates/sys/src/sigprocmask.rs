@@ -1,0 +1,24 @@
+//! rt_sigprocmask(2), for the calling thread.
+
+use crate::{Result, nr};
+
+/// Every signal.
+pub const ALL: u64 = u64::MAX;
+
+/// Sets the signal mask and gives the old one, one bit per signal, signal 1 lowest.
+/// <https://man7.org/linux/man-pages/man2/sigprocmask.2.html>
+///
+/// # Errors
+/// None.
+///
+/// ```
+/// let old = cofferdam_sys::sigprocmask::set(cofferdam_sys::sigprocmask::ALL).unwrap();
+/// cofferdam_sys::sigprocmask::set(old).unwrap();
+/// ```
+pub fn set(mask: u64) -> Result<u64> {
+    const SIG_SETMASK: u32 = 2;
+    let mut old = 0u64;
+    // SAFETY: both masks have the eight bytes that are announced.
+    unsafe { syscall!(nr::RT_SIGPROCMASK, SIG_SETMASK, &raw const mask, &raw mut old, 8usize) }?;
+    Ok(old)
+}

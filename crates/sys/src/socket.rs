@@ -1,0 +1,137 @@
+//! socketpair(2), socket(2), sendmsg(2), recvmsg(2) with descriptors, see unix(7) and cmsg(3).
+
+use crate::{Errno, Fd, Result, nr, raw::small};
+
+const AF_UNIX: u32 = 1;
+const AF_INET: u32 = 2;
+const SOCK_DGRAM: u32 = 2;
+const SOCK_SEQPACKET: u32 = 5;
+const SOCK_CLOEXEC: u32 = 0o2_000_000;
+const SOL_SOCKET: i32 = 1;
+const SCM_RIGHTS: i32 = 1;
+
+/// Most descriptors that [`recv`] takes in one message.
+pub const MAX_FDS: usize = 4;
+
+#[repr(C)]
+struct IoVec {
+    base: *mut u8,
+    len: usize,
+}
+
+#[repr(C)]
+struct MsgHdr {
+    name: *mut u8,
+    name_len: u32,
+    iov: *mut IoVec,
+    iov_len: usize,
+    control: *mut Control,
+    control_len: usize,
+    flags: i32,
+}
+
+/// A control message that carries up to [`MAX_FDS`] descriptors.
+#[repr(C, align(8))]
+struct Control {
+    len: usize,
+    level: i32,
+    kind: i32,
+    fds: [i32; MAX_FDS],
+}
+
+const HEADER: usize = 16;
+
+/// A connected pair that keeps message boundaries, close-on-exec.
+/// <https://man7.org/linux/man-pages/man2/socketpair.2.html>
+///
+/// # Errors
+/// `EMFILE`.
+///
+/// ```
+/// use cofferdam_sys::socket::*;
+/// let (a, b) = pair().unwrap();
+/// send(a.raw(), b"hello", &[0]).unwrap();
+/// let mut buffer = [0; 16];
+/// let (n, fds) = recv(b.raw(), &mut buffer).unwrap();
+/// assert_eq!((&buffer[..n], fds.into_iter().flatten().count()), (&b"hello"[..], 1));
+/// ```
+pub fn pair() -> Result<(Fd, Fd)> {
+    let mut fds = [0i32; 2];
+    // SAFETY: room for the two descriptors.
+    unsafe { syscall!(nr::SOCKETPAIR, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0u32, fds.as_mut_ptr()) }?;
+    let [a, b] = fds;
+    Ok((Fd::own(a), Fd::own(b)))
+}
+
+/// An unconnected datagram socket, for ioctl(2)s on network devices.
+///
+/// # Errors
+/// `EMFILE`, `EAFNOSUPPORT`.
+pub fn inet_datagram() -> Result<Fd> {
+    // SAFETY: no memory is handed over.
+    unsafe { syscall!(nr::SOCKET, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0u32) }.map(|fd| Fd::own(small(fd)))
+}
+
+/// Sends one message and up to [`MAX_FDS`] descriptors; no signal when the other side has gone.
+/// <https://man7.org/linux/man-pages/man2/sendmsg.2.html>
+///
+/// # Errors
+/// `EPIPE` when the other side has gone, `EINVAL` for too many descriptors.
+pub fn send(socket: i32, bytes: &[u8], fds: &[i32]) -> Result<()> {
+    const MSG_NOSIGNAL: u32 = 0x4000;
+    let mut control = Control { len: 0, level: SOL_SOCKET, kind: SCM_RIGHTS, fds: [-1; MAX_FDS] };
+    control.fds.get_mut(..fds.len()).ok_or(Errno::EINVAL)?.copy_from_slice(fds);
+    control.len = HEADER.saturating_add(fds.len().saturating_mul(4));
+    let mut iov = IoVec { base: bytes.as_ptr().cast_mut(), len: bytes.len() };
+    let message = MsgHdr {
+        name: core::ptr::null_mut(),
+        name_len: 0,
+        iov: &raw mut iov,
+        iov_len: 1,
+        control: if fds.is_empty() { core::ptr::null_mut() } else { &raw mut control },
+        control_len: if fds.is_empty() { 0 } else { control.len },
+        flags: 0,
+    };
+    loop {
+        // SAFETY: everything the header points to lives until the call returns and is only read.
+        match unsafe { syscall!(nr::SENDMSG, socket, &raw const message, MSG_NOSIGNAL) } {
+            Err(Errno::EINTR) => {}
+            other => return other.map(drop),
+        }
+    }
+}
+
+/// Receives one message and its descriptors (close-on-exec). No bytes mean that the other side has
+/// gone. <https://man7.org/linux/man-pages/man2/recvmsg.2.html>
+///
+/// # Errors
+/// As the man page.
+pub fn recv(socket: i32, buffer: &mut [u8]) -> Result<(usize, [Option<Fd>; MAX_FDS])> {
+    const MSG_CMSG_CLOEXEC: u32 = 0x4000_0000;
+    let mut control = Control { len: 0, level: 0, kind: 0, fds: [-1; MAX_FDS] };
+    let mut iov = IoVec { base: buffer.as_mut_ptr(), len: buffer.len() };
+    let mut message = MsgHdr {
+        name: core::ptr::null_mut(),
+        name_len: 0,
+        iov: &raw mut iov,
+        iov_len: 1,
+        control: &raw mut control,
+        control_len: size_of::<Control>(),
+        flags: 0,
+    };
+    let n = loop {
+        // SAFETY: everything the header points to lives until the call returns and has the room said.
+        match unsafe { syscall!(nr::RECVMSG, socket, &raw mut message, MSG_CMSG_CLOEXEC) } {
+            Err(Errno::EINTR) => {}
+            other => break other?,
+        }
+    };
+    let mut fds = [const { None }; MAX_FDS];
+    if message.control_len >= HEADER && control.level == SOL_SOCKET && control.kind == SCM_RIGHTS {
+        let count = control.len.saturating_sub(HEADER) / 4;
+        for (slot, fd) in fds.iter_mut().zip(control.fds).take(count) {
+            *slot = Some(Fd::own(fd));
+        }
+    }
+    Ok((n, fds))
+}

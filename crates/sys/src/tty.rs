@@ -1,0 +1,40 @@
+//! ioctl_tty(2), as far as a container's console goes. `TIOCGPTPEER`: Linux 4.13.
+
+use crate::{Fd, Result, nr, raw::small};
+
+/// Unlocks the other side of a pseudoterminal and opens it, without a path.
+/// <https://man7.org/linux/man-pages/man2/TIOCGPTPEER.2const.html>
+///
+/// # Errors
+/// `ENOTTY` for anything but a master.
+pub fn open_peer(master: i32) -> Result<Fd> {
+    const TIOCSPTLCK: u32 = 0x4004_5431;
+    const TIOCGPTPEER: u32 = 0x5441;
+    const O_RDWR_NOCTTY_CLOEXEC: u32 = 0o2_000_402;
+    let unlock = 0i32;
+    // SAFETY: the kernel reads one int.
+    unsafe { syscall!(nr::IOCTL, master, TIOCSPTLCK, &raw const unlock) }?;
+    // SAFETY: the argument is a number.
+    unsafe { syscall!(nr::IOCTL, master, TIOCGPTPEER, O_RDWR_NOCTTY_CLOEXEC) }.map(|fd| Fd::own(small(fd)))
+}
+
+/// Sets the size in characters. <https://man7.org/linux/man-pages/man2/TIOCSWINSZ.2const.html>
+///
+/// # Errors
+/// `ENOTTY`.
+pub fn set_size(terminal: i32, rows: u16, columns: u16) -> Result<()> {
+    const TIOCSWINSZ: u32 = 0x5414;
+    let size = [rows, columns, 0, 0];
+    // SAFETY: struct winsize is four shorts.
+    unsafe { syscall!(nr::IOCTL, terminal, TIOCSWINSZ, size.as_ptr()) }.map(drop)
+}
+
+/// Makes it the controlling terminal. <https://man7.org/linux/man-pages/man2/TIOCSCTTY.2const.html>
+///
+/// # Errors
+/// `EPERM` unless the caller leads a session without one.
+pub fn make_controlling(terminal: i32) -> Result<()> {
+    const TIOCSCTTY: u32 = 0x540e;
+    // SAFETY: the argument is a number.
+    unsafe { syscall!(nr::IOCTL, terminal, TIOCSCTTY, 0u32) }.map(drop)
+}

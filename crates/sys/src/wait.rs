@@ -1,0 +1,55 @@
+//! waitid(2) on a pidfd (Linux 5.4) and wait4(2).
+
+use crate::{Errno, Result, nr};
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// By _exit(2), with this status.
+    Exited(i32),
+    /// By this signal.
+    Killed(i32),
+}
+
+/// Waits for a child to end, and reaps it unless `keep`; `None` when `now` and it has not ended yet.
+/// <https://man7.org/linux/man-pages/man2/waitid.2.html>
+///
+/// # Errors
+/// `ECHILD` when it is no child of ours or already reaped.
+pub fn wait_pidfd(pidfd: i32, now: bool, keep: bool) -> Result<Option<Ended>> {
+    const P_PIDFD: u32 = 3;
+    waitid(P_PIDFD, pidfd, now, keep).map(|e| e.map(|(_, ended)| ended))
+}
+
+/// Reaps any child that has ended, without waiting; gives its id.
+/// <https://man7.org/linux/man-pages/man2/waitid.2.html>
+///
+/// # Errors
+/// `ECHILD` when there are none.
+pub fn reap_any() -> Result<Option<(i32, Ended)>> {
+    const P_ALL: u32 = 0;
+    waitid(P_ALL, 0, true, false)
+}
+
+fn waitid(kind: u32, id: i32, now: bool, keep: bool) -> Result<Option<(i32, Ended)>> {
+    const WNOHANG: u32 = 1;
+    const WEXITED: u32 = 4;
+    const WNOWAIT: u32 = 0x0100_0000;
+    const CLD_EXITED: i32 = 1;
+    let mut info = [0i32; 32];
+    let options = WEXITED | if now { WNOHANG } else { 0 } | if keep { WNOWAIT } else { 0 };
+    loop {
+        // SAFETY: siginfo_t has 128 bytes; no rusage is asked for.
+        match unsafe { syscall!(nr::WAITID, kind, id, info.as_mut_ptr(), options, 0usize) } {
+            Err(Errno::EINTR) => {}
+            Err(e) => return Err(e),
+            Ok(_) => break,
+        }
+    }
+    // si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.
+    let [signo, _, code, _, pid, _, status, ..] = info;
+    if signo == 0 {
+        return Ok(None);
+    }
+    Ok(Some((pid, if code == CLD_EXITED { Ended::Exited(status) } else { Ended::Killed(status) })))
+}
