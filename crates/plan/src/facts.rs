@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use cofferdam_seccomp::Arch;
 
+use crate::bits::CAP_SYS_ADMIN;
+
 /// Facts about the host and about the runtime's own process.
 ///
 /// ```
@@ -27,6 +29,8 @@ pub struct HostFacts {
     pub last_cap: u32,
     /// Whether the runtime itself is inside a user namespace (its uid map is not the identity).
     pub in_user_namespace: bool,
+    /// Whether /proc/self/setgroups says `deny`: user namespaces made below inherit it.
+    pub setgroups_denied: bool,
     /// Namespace types of this kernel, `CLONE_NEW*` bits.
     pub namespaces: u64,
     /// The mounted cgroup v1 hierarchies, in the order of mountinfo.
@@ -50,6 +54,11 @@ pub struct HostFacts {
 }
 
 /// One mounted cgroup v1 hierarchy.
+///
+/// ```
+/// let v1 = cofferdam_plan::V1Mount { options: vec!["pids".into()], mount_point: "/sys/fs/cgroup/pids".into() };
+/// assert!(v1.mount_point.ends_with(&v1.options[0]));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct V1Mount {
     /// What it is mounted with: controllers (`cpu`, `cpuacct`), or `name=systemd`.
@@ -59,7 +68,43 @@ pub struct V1Mount {
 }
 
 impl HostFacts {
+    /// Whether the runtime may use this capability.
+    ///
+    /// ```
+    /// assert!(cofferdam_plan::HostFacts::typical().has(21)); // CAP_SYS_ADMIN
+    /// ```
+    #[must_use]
+    pub fn has(&self, capability: u32) -> bool {
+        self.capabilities.checked_shr(capability).unwrap_or_default() & 1 == 1
+    }
+
+    /// Whether the runtime is root with CAP_SYS_ADMIN where it is, perhaps inside a user namespace.
+    ///
+    /// ```
+    /// use cofferdam_plan::HostFacts;
+    /// assert!(!HostFacts { euid: 1000, ..HostFacts::typical() }.privileged_here());
+    /// ```
+    #[must_use]
+    pub fn privileged_here(&self) -> bool {
+        self.euid == 0 && self.has(CAP_SYS_ADMIN)
+    }
+
+    /// Whether the runtime is root of the host.
+    ///
+    /// ```
+    /// use cofferdam_plan::HostFacts;
+    /// assert!(!HostFacts { in_user_namespace: true, ..HostFacts::typical() }.fully_privileged());
+    /// ```
+    #[must_use]
+    pub fn fully_privileged(&self) -> bool {
+        self.privileged_here() && !self.in_user_namespace
+    }
+
     /// A privileged runtime on a host with cgroup v2 and every feature: for tests and examples.
+    ///
+    /// ```
+    /// assert!(cofferdam_plan::HostFacts::typical().fully_privileged());
+    /// ```
     #[must_use]
     pub fn typical() -> Self {
         Self {
@@ -69,6 +114,7 @@ impl HostFacts {
             bounding: (1 << 41) - 1,
             last_cap: 40,
             in_user_namespace: false,
+            setgroups_denied: false,
             namespaces: 0x7e02_0080,
             cgroup_v1: Vec::new(),
             cgroup_v2: Some("/sys/fs/cgroup".into()),

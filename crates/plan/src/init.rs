@@ -21,8 +21,11 @@ pub struct Options {
     pub no_new_keyring: bool,
     /// The container's cgroup directories, as `cofferdam-cgroup` has planned them (empty: none).
     pub cgroup_dirs: Vec<CgroupDir>,
-    /// A notify socket (`NOTIFY_SOCKET`) is proxied into the container.
+    /// A notify socket (`NOTIFY_SOCKET`) is proxied into the container: its environment names it.
     pub notify_socket: bool,
+    /// Directory on the host that holds `notify.sock`; bound read-only at [`crate::NOTIFY_DIRECTORY`] if
+    /// `notify_socket`. `None` when the mount is made elsewhere.
+    pub notify_directory: Option<PathBuf>,
     /// Number of descriptors from 3 on that the process keeps (`--preserve-fds`, `LISTEN_FDS`).
     pub preserve_fds: u32,
 }
@@ -53,7 +56,8 @@ pub struct InitPlan {
     pub mounts: Vec<MountPlan>,
     /// Device nodes, default ones included; empty when /dev is a bind mount of the host's.
     pub devices: Vec<Device>,
-    /// Default symbolic links of /dev; empty as `devices` may be.
+    /// Default symbolic links of /dev; empty as `devices` may be. One that exists is left alone, but
+    /// /dev/ptmx is replaced.
     pub symlinks: Vec<Symlink>,
     /// Host name.
     pub hostname: Option<String>,
@@ -99,7 +103,8 @@ pub struct RootPlan {
     pub final_propagation: Option<u64>,
     /// How the root is left.
     pub pivot: Pivot,
-    /// Whether there is a new mount namespace at all; without one only chroot(2) is left.
+    /// Whether the container has a mount namespace of its own, new or joined; without one only chroot(2)
+    /// is left.
     pub new_mount_namespace: bool,
 }
 
@@ -239,7 +244,7 @@ pub struct NetDevicePlan {
 pub struct RdtPlan {
     /// Where resctrl is mounted.
     pub resctrl: PathBuf,
-    /// Name of the class of service.
+    /// Name of the class of service, a directory of resctrl; `/` is resctrl's own.
     pub clos_id: String,
     /// Whether the class must exist already (a `closID` without any schema).
     pub must_exist: bool,
@@ -275,7 +280,7 @@ pub struct HookPlan {
     pub path: String,
     /// Its arguments, the first its name (the path, when the document gives none).
     pub args: Vec<String>,
-    /// Its whole environment.
+    /// Its whole environment. For `startContainer` hooks without one it is the process's, as for runc.
     pub env: Vec<String>,
     /// Milliseconds it may take; `None` is for ever.
     pub timeout_ms: Option<u64>,
@@ -287,6 +292,8 @@ pub struct ExecPlan {
     /// Namespaces of the container's init that are joined, `CLONE_NEW*` bits, all in one setns(2) on
     /// its pidfd.
     pub namespaces: u64,
+    /// Name of the session keyring that is joined, so that the caller's does not come along.
+    pub keyring: Option<String>,
     /// What runs.
     pub process: ProcessPlan,
     /// `--preserve-fds`.
@@ -298,6 +305,10 @@ pub struct ExecPlan {
 /// What `exec` needs to know besides the process document.
 #[derive(Clone, Debug, Default)]
 pub struct ExecOptions {
+    /// The container's id (its session keyring is named after it).
+    pub id: String,
+    /// The container was made without a session keyring.
+    pub no_new_keyring: bool,
     /// Namespaces that differ between the container's init and us, `CLONE_NEW*` bits.
     pub namespaces: u64,
     /// Whether the container has its own user namespace.

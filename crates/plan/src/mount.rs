@@ -24,6 +24,9 @@ pub struct MountPlan {
     pub propagation: Vec<Propagation>,
     /// Ids of an idmapped mount.
     pub idmap: Option<IdmapPlan>,
+    /// The `MOUNT_ATTR_RDONLY` of `attr` and `recursive_attr` is set only once all mounts, devices and
+    /// links are in place: others are made inside this one (a read-only tmpfs, or /dev).
+    pub late_readonly: bool,
 }
 
 /// What is mounted.
@@ -37,14 +40,13 @@ pub enum MountKind {
         recursive: bool,
         /// Which side opens the source.
         open: BindOpen,
-        /// `copy-symlink` (crun's and runc's name): a source that is a symbolic link is copied as one.
+        /// `copy-symlink` (crun's name): a source that is a symbolic link is copied as one.
         copy_symlink: bool,
-        /// `nosymfollow` source: `bind-nofollow`, the source itself may be a link that is not followed.
+        /// `src-nofollow` (crun's name): a source that is a symbolic link is bound itself, not followed.
         nofollow: bool,
-        /// When the source is a directory that should be made because nobody else will (`src-create`? no: never for OCI bundles).
-        create_source: bool,
     },
-    /// A new file system, see fsopen(2).
+    /// A new file system, see fsopen(2). Note that fsconfig(2) takes values of at most 255 bytes, and
+    /// mount(2) a page of parameters in all.
     Filesystem {
         /// Type, as in filesystems(5).
         fstype: String,
@@ -58,7 +60,8 @@ pub enum MountKind {
         /// sysfs: CVE-2019-19921).
         symlinks: bool,
     },
-    /// The container's cgroups, v1: a tmpfs holding one directory per hierarchy.
+    /// The container's cgroups, v1: a tmpfs (`mode=755`) holding one directory per hierarchy. The mount's
+    /// attributes are those of every hierarchy; the tmpfs gets them once it is filled.
     CgroupV1 {
         /// The hierarchies.
         hierarchies: Vec<CgroupHierarchyMount>,

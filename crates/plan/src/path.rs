@@ -7,6 +7,10 @@
 use std::path::{Path, PathBuf};
 
 /// An absolute path on the host.
+///
+/// ```
+/// assert!(cofferdam_plan::HostPath::new("a\0b", "/".as_ref()).is_none());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPath(PathBuf);
 
@@ -26,6 +30,11 @@ impl HostPath {
     }
 
     /// The path.
+    ///
+    /// ```
+    /// let p = cofferdam_plan::HostPath::new("/dev/null", "/".as_ref()).unwrap();
+    /// assert!(p.as_path().is_absolute());
+    /// ```
     #[must_use]
     pub fn as_path(&self) -> &Path {
         &self.0
@@ -34,10 +43,24 @@ impl HostPath {
 
 /// An absolute path inside the container, without `.`, `..` or repeated slashes (a `..` at the root
 /// stays at the root, as it does for the kernel), and without NUL bytes.
+///
+/// ```
+/// assert_eq!(cofferdam_plan::InPath::new("//dev/./pts/").unwrap().as_str(), "/dev/pts");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InPath(String);
 
 impl InPath {
+    /// The container's root directory.
+    ///
+    /// ```
+    /// assert_eq!(cofferdam_plan::InPath::root().as_str(), "/");
+    /// ```
+    #[must_use]
+    pub fn root() -> Self {
+        Self("/".to_owned())
+    }
+
     /// Cleans `path`; relative paths start at `/`. `None` when it holds a NUL byte.
     ///
     /// ```
@@ -62,6 +85,11 @@ impl InPath {
     }
 
     /// The path, starting with `/`.
+    ///
+    /// ```
+    /// let p = cofferdam_plan::InPath::new("etc/").unwrap();
+    /// assert_eq!(p.as_str(), "/etc");
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -14,7 +14,8 @@ pub struct ProcessPlan {
     pub args: Vec<String>,
     /// Environment; no NUL bytes, a later duplicate has replaced the earlier.
     pub env: Vec<String>,
-    /// Whether HOME must be looked up in the container's /etc/passwd, since `env` has none.
+    /// Whether HOME must be looked up in the container's /etc/passwd (`/` when it is not there), since
+    /// `env` has none.
     pub home_from_passwd: bool,
     /// Working directory.
     pub cwd: InPath,
@@ -28,7 +29,7 @@ pub struct ProcessPlan {
     pub groups: Option<Vec<u32>>,
     /// File mode creation mask.
     pub umask: u32,
-    /// The capability sets; `None` only when a process keeps all of its own (never for OCI documents).
+    /// The capability sets.
     pub caps: CapSets,
     /// Resource limits.
     pub rlimits: Vec<RlimitPlan>,
@@ -38,7 +39,7 @@ pub struct ProcessPlan {
     pub apparmor: Option<String>,
     /// SELinux label.
     pub selinux: Option<String>,
-    /// Written to oom_score_adj by the parent.
+    /// Written to oom_score_adj by the parent, −1000 to 1000.
     pub oom_score_adj: Option<i32>,
     /// sched_setattr(2).
     pub scheduler: Option<SchedulerPlan>,

@@ -1,0 +1,62 @@
+//! `hooks`: the six lists.
+//!
+//! Called by the init plan. See `config.md`, POSIX-platform Hooks.
+
+use cofferdam_oci::{Hook, Pointer};
+
+use crate::findings::Findings;
+use crate::scene::Scene;
+use crate::{HookPlan, HooksPlan};
+
+/// Kinds of hooks, in the order in which they run.
+///
+/// ```
+/// assert_eq!(cofferdam_plan::known_hooks().len(), 6);
+/// ```
+#[must_use]
+pub fn known_hooks() -> &'static [&'static str] {
+    &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
+}
+
+/// Judges all hooks. `process_env` is what `startContainer` hooks without an environment get.
+pub(crate) fn decide(scene: &Scene<'_>, process_env: &[String], findings: &mut Findings) -> HooksPlan {
+    let hooks = &scene.spec.hooks;
+    HooksPlan {
+        prestart: list("prestart", &hooks.prestart, &[], findings),
+        create_runtime: list("createRuntime", &hooks.create_runtime, &[], findings),
+        create_container: list("createContainer", &hooks.create_container, &[], findings),
+        start_container: list("startContainer", &hooks.start_container, process_env, findings),
+        poststart: list("poststart", &hooks.poststart, &[], findings),
+        poststop: list("poststop", &hooks.poststop, &[], findings),
+    }
+}
+
+fn list(kind: &str, hooks: &[Hook], default_env: &[String], findings: &mut Findings) -> Vec<HookPlan> {
+    let at = Pointer::new("/hooks").key(kind);
+    hooks.iter().enumerate().map(|(i, hook)| one(at.index(i), hook, default_env, findings)).collect()
+}
+
+fn one(at: Pointer, hook: &Hook, default_env: &[String], findings: &mut Findings) -> HookPlan {
+    if !hook.path.starts_with('/') {
+        findings.reject(at.key("path"), format!("{:?} is not an absolute path", hook.path));
+    }
+    findings.no_nul(&at.key("path"), &hook.path);
+    for (key, texts) in [("args", &hook.args), ("env", &hook.env)] {
+        for (i, text) in texts.iter().enumerate() {
+            findings.no_nul(&at.key(key).index(i), text);
+        }
+    }
+    let timeout_ms = hook.timeout.map(|seconds| {
+        if seconds <= 0 {
+            findings.reject(at.key("timeout"), format!("{seconds} is not more than 0 seconds"));
+        }
+        u64::try_from(seconds).unwrap_or_default().saturating_mul(1000)
+    });
+    HookPlan {
+        path: hook.path.clone(),
+        args: if hook.args.is_empty() { vec![hook.path.clone()] } else { hook.args.clone() },
+        env: if hook.env.is_empty() { default_env.to_vec() } else { hook.env.clone() },
+        timeout_ms,
+        pointer: at,
+    }
+}

@@ -1,0 +1,75 @@
+//! A process, decided: the part that create and exec share.
+//!
+//! Called by [`crate::plan_init`] and [`crate::plan_exec`], which decide what differs.
+
+use cofferdam_oci::{Linux, Pointer, Process, Spec};
+
+use crate::caps::Available;
+use crate::findings::Findings;
+use crate::idmaps::Mapped;
+use crate::user::Groups;
+use crate::{AffinityPlan, HostFacts, ProcessPlan};
+use crate::{args, caps, env, labels, memory_policy, rlimits, scheduling, user};
+
+/// What the process's surroundings say.
+#[derive(Debug)]
+pub(crate) struct Surroundings<'a> {
+    /// Where the process stands in its document.
+    pub(crate) at: Pointer,
+    pub(crate) linux: &'a Linux,
+    pub(crate) facts: &'a HostFacts,
+    pub(crate) available: Available,
+    pub(crate) mapped: Mapped<'a>,
+    pub(crate) groups: Groups,
+}
+
+/// Judges the process.
+pub(crate) fn decide(process: &Process, around: &Surroundings<'_>, findings: &mut Findings) -> ProcessPlan {
+    let (at, facts, linux) = (&around.at, around.facts, around.linux);
+    let args = args::args(at, process, findings);
+    let (env, home_from_passwd) = env::decide(at, &process.env, findings);
+    let cwd = args::cwd(at, process, findings);
+    let terminal = args::terminal(at, process, findings);
+    user::ids(at, &process.user, around.mapped, findings);
+    let affinity = process.exec_cpu_affinity.as_ref();
+    ProcessPlan {
+        pointer: at.clone(),
+        args,
+        env,
+        home_from_passwd,
+        cwd,
+        terminal,
+        uid: process.user.uid,
+        gid: process.user.gid,
+        groups: user::groups(at, &process.user, around.groups, findings),
+        umask: user::umask(&process.user),
+        caps: caps::decide(at, process.capabilities.as_ref(), around.available, findings),
+        rlimits: rlimits::decide(at, &process.rlimits, findings),
+        no_new_privs: process.no_new_privileges,
+        apparmor: labels::apparmor(at, process.apparmor_profile.as_deref(), facts, findings),
+        selinux: labels::selinux(at, process.selinux_label.as_deref(), facts, findings),
+        oom_score_adj: oom_score_adj(at, process.oom_score_adj, findings),
+        scheduler: process.scheduler.as_ref().and_then(|s| scheduling::scheduler(at, s, findings)),
+        io_priority: process.io_priority.as_ref().and_then(|p| scheduling::io_priority(at, p, findings)),
+        affinity: affinity
+            .map_or_else(AffinityPlan::default, |asked| scheduling::affinity(at, asked, findings)),
+        memory_policy: linux.memory_policy.as_ref().and_then(|p| memory_policy::decide(p, findings)),
+        personality: linux.personality.as_ref().and_then(|p| scheduling::personality(p, findings)),
+        seccomp: labels::seccomp(linux, facts, findings),
+    }
+}
+
+fn oom_score_adj(at: &Pointer, asked: Option<i64>, findings: &mut Findings) -> Option<i32> {
+    let asked = asked?;
+    let found = i32::try_from(asked).ok().filter(|v| (-1000..=1000).contains(v));
+    if found.is_none() {
+        findings.reject(at.key("oomScoreAdj"), format!("{asked} is not between -1000 and 1000"));
+    }
+    found
+}
+
+/// `run.oci.keep_original_groups` (crun): for rootless containers whose files belong to a group of the
+/// user's that is not mapped.
+pub(crate) fn keeps_groups(spec: &Spec) -> bool {
+    spec.annotations.get("run.oci.keep_original_groups").is_some_and(|value| value != "0")
+}
