@@ -1,0 +1,1 @@
+//! Every property of the schemas has a test.

@@ -1,1 +1,1 @@
-fn main(){}
+//! The commands of the command line.

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -50,25 +50,31 @@ impl ConsoleSocket {
         let fds: Vec<OwnedFd> = fds.flatten().collect();
         assert_eq!(fds.len(), 1, "one descriptor on the console socket");
         let master = fds.into_iter().next().map(File::from).expect("a descriptor");
-        (Pty { master }, String::from_utf8_lossy(&name[..length]).into_owned())
+        (Pty::of(master), String::from_utf8_lossy(&name[..length]).into_owned())
     }
 }
 
-/// The outer end of a terminal.
+/// The outer end of a terminal. A thread reads it from the first [`Pty::read_until`] on.
 #[derive(Debug)]
 pub struct Pty {
     master: File,
+    seen: OnceLock<Arc<Mutex<Vec<u8>>>>,
 }
 
 impl Pty {
+    fn of(master: File) -> Self {
+        Self { master, seen: OnceLock::new() }
+    }
+
     /// A new terminal, and the inner end for a command's standard streams.
     pub fn new() -> (Self, [Stdio; 3]) {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("terminal");
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let master = openpt(flags).expect("terminal");
         grantpt(&master).and_then(|()| unlockpt(&master)).expect("terminal");
         let name = ptsname(&master, Vec::new()).expect("name of the terminal").into_string().expect("ASCII");
         let inner = File::options().read(true).write(true).open(name).expect("terminal");
         let end = || Stdio::from(inner.try_clone().expect("descriptor"));
-        (Self { master: File::from(master) }, [end(), end(), end()])
+        (Self::of(File::from(master)), [end(), end(), end()])
     }
 
     /// The terminal's size: rows and columns.
@@ -82,22 +88,24 @@ impl Pty {
         self.master.write_all(text.as_bytes()).expect("terminal");
     }
 
-    /// Reads until the text has come or the other end is closed; at most ten seconds.
-    pub fn read_until(&mut self, text: &str) -> String {
-        let (send, receive) = std::sync::mpsc::channel();
-        let mut master = self.master.try_clone().expect("descriptor");
-        let wanted = text.to_owned();
+    /// Waits until this text has come, and gives all that came so far.
+    #[track_caller]
+    pub fn read_until(&self, text: &str) -> String {
+        let seen = self.seen.get_or_init(|| self.reader());
+        let all = || String::from_utf8_lossy(&seen.lock().expect("buffer")).into_owned();
+        crate::wait_until(&format!("{text:?} on the terminal"), || all().contains(text));
+        all()
+    }
+
+    fn reader(&self) -> Arc<Mutex<Vec<u8>>> {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (mut master, ours) = (self.master.try_clone().expect("descriptor"), Arc::clone(&seen));
         std::thread::spawn(move || {
-            let mut all = Vec::new();
             let mut buffer = [0; 4096];
             while let Ok(n @ 1..) = master.read(&mut buffer) {
-                all.extend_from_slice(&buffer[..n]);
-                if String::from_utf8_lossy(&all).contains(&wanted) {
-                    break;
-                }
+                ours.lock().expect("buffer").extend_from_slice(&buffer[..n]);
             }
-            let _ = send.send(String::from_utf8_lossy(&all).into_owned());
         });
-        receive.recv_timeout(Duration::from_secs(10)).unwrap_or_default()
+        seen
     }
 }

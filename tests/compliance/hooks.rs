@@ -1,0 +1,200 @@
+//! `hooks`: when each kind runs, where, with what, and what its failure does.
+
+use cofferdam_tests::{Bundle, Test, Value, facts, json};
+
+const KINDS: [&str; 6] = ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
+
+/// A hook that runs this script with the shell that is in the root filesystem as well as on the host.
+fn hook(script: &str) -> Value {
+    json!({"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]})
+}
+
+fn set(b: &mut Bundle<'_>, kind: &str, list: &[Value]) {
+    b.set(&format!("/hooks/{kind}"), json!(list));
+}
+
+/// A bundle whose every hook and process append to one log, which is in a directory bound into the container.
+fn logged(t: &Test) -> (Bundle<'_>, String) {
+    let log = t.dir.join("log");
+    std::fs::create_dir_all(&log).unwrap();
+    let place = log.to_str().unwrap().to_owned();
+    let mut b = t.script(&format!("echo process >>{place}/log"));
+    b.mount(&place, "none", &place, &["bind"]);
+    for kind in KINDS {
+        set(&mut b, kind, &[hook(&format!("echo {kind}1 >>{place}/log")), hook(&format!("echo {kind}2 >>{place}/log"))]);
+    }
+    (b, format!("{place}/log"))
+}
+
+fn lines(log: &str) -> Vec<String> {
+    std::fs::read_to_string(log).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+facts! {
+    fn hooks_run_in_their_order(t) {
+        let (b, log) = logged(t);
+        let c = b.create();
+        let created = ["prestart1", "prestart2", "createRuntime1", "createRuntime2", "createContainer1", "createContainer2"];
+        assert_eq!(lines(&log), created);
+        c.start();
+        c.wait_stopped();
+        let mut started = lines(&log).split_off(created.len());
+        let at = started.iter().position(|l| l == "process").unwrap();
+        started.remove(at);
+        assert!(at >= 2, "after the hooks of startContainer: {started:?}");
+        assert_eq!(started, ["startContainer1", "startContainer2", "poststart1", "poststart2"]);
+        c.delete().ok();
+        assert_eq!(lines(&log).split_off(created.len() + 5), ["poststop1", "poststop2"]);
+    }
+
+    fn run_runs_all_hooks(t) {
+        let (b, log) = logged(t);
+        b.run().ok();
+        assert_eq!(lines(&log).len(), 13, "{:?}", lines(&log));
+    }
+
+    fn a_hook_has_its_args_and_its_env_only(t) {
+        for kind in ["createRuntime", "createContainer", "poststart", "poststop"] {
+            let mut b = t.bundle();
+            let out = t.dir.join(format!("out-{kind}"));
+            let script = format!("{{ echo $0 $1; env; }} >{}", out.display());
+            let mut h = hook("");
+            h["args"] = json!(["any name", "-c", script, "zero", "one"]);
+            h["env"] = json!(["A=b c"]);
+            set(&mut b, kind, &[h]);
+            if kind == "createContainer" {
+                b.mount(t.dir.to_str().unwrap(), "none", t.dir.to_str().unwrap(), &["bind"]);
+            }
+            b.args(&["true"]).run().ok();
+            let text = std::fs::read_to_string(out).unwrap();
+            let mut seen: Vec<&str> = text.lines().filter(|l| !["PWD=", "SHLVL=", "_=", "OLDPWD="].iter().any(|p| l.starts_with(p))).collect();
+            seen.sort_unstable();
+            assert_eq!(seen, ["A=b c", "zero one"], "{kind}");
+        }
+    }
+
+    fn a_hook_without_args_has_its_path_as_the_first(t) {
+        let mut b = t.bundle();
+        let out = t.dir.join("out");
+        let script = t.dir.join("hook.sh");
+        t.host(&format!("printf '#!/bin/sh\\necho $0 $# >{}' >{1}; chmod 755 {1}", out.display(), script.display()));
+        set(&mut b, "createRuntime", &[json!({"path": script})]);
+        b.args(&["true"]).run().ok();
+        assert_eq!(std::fs::read_to_string(out).unwrap(), format!("{} 0\n", script.display()));
+    }
+
+    fn a_hook_is_given_the_state(t) {
+        let (mut b, _log) = logged(t);
+        let place = t.dir.join("log");
+        for kind in KINDS {
+            set(&mut b, kind, &[hook(&format!("cat >{}/{kind}", place.display()))]);
+        }
+        b.set("/annotations", json!({"key": "value"})).args(&["sleep", "600"]);
+        let c = b.create();
+        let pid = c.pid();
+        c.start();
+        c.kill("KILL").ok();
+        c.wait_stopped();
+        c.delete().ok();
+        // What the specification says of each (runtime.md, lifecycle). startContainer's state may not be told
+        // from createContainer's.
+        let wanted = [("prestart", "creating"), ("createRuntime", "creating"), ("createContainer", "creating"),
+            ("startContainer", ""), ("poststart", "running"), ("poststop", "stopped")];
+        for (kind, status) in wanted {
+            let text = std::fs::read_to_string(place.join(kind)).unwrap();
+            let state: Value = text.parse().unwrap_or_else(|e| panic!("{kind}: {e}: {text}"));
+            assert_eq!(state["id"], b.id.as_str(), "{kind}");
+            assert_eq!(state["bundle"], b.dir.to_str().unwrap(), "{kind}");
+            assert_eq!(state["annotations"]["key"], "value", "{kind}");
+            assert!(state["ociVersion"].as_str().is_some_and(|v| v.starts_with("1.")), "{kind}: {state}");
+            if kind != "poststop" && !kind.contains("Container") {
+                assert_eq!(state["pid"], pid, "{kind}");
+            }
+            if !status.is_empty() {
+                assert_eq!(state["status"], status, "{kind}");
+            }
+        }
+    }
+
+    fn hooks_run_in_the_namespace_the_specification_says(t) {
+        let (mut b, _log) = logged(t);
+        let place = t.dir.join("log");
+        for kind in KINDS {
+            set(&mut b, kind, &[hook(&format!("readlink /proc/self/ns/mnt >{}/{kind}", place.display()))]);
+        }
+        b.args(&["sh", "-c", &format!("readlink /proc/self/ns/mnt >{}/process", place.display())]);
+        b.run().ok();
+        let read = |name: &str| std::fs::read_to_string(place.join(name)).unwrap();
+        let host = t.host("readlink /proc/self/ns/mnt");
+        for kind in ["prestart", "createRuntime", "poststart", "poststop"] {
+            assert_eq!(read(kind), host, "{kind}");
+        }
+        for kind in ["createContainer", "startContainer"] {
+            assert_eq!(read(kind), read("process"), "{kind}");
+        }
+    }
+
+    fn create_container_hooks_see_the_hosts_files_and_start_container_hooks_the_containers(t) {
+        let (mut b, log) = logged(t);
+        std::fs::write(b.rootfs().join("inside"), "").unwrap();
+        let script = format!("test -e /inside && echo inside >>{log} || echo outside >>{log}");
+        b.config.as_object_mut().unwrap().remove("hooks");
+        set(&mut b, "createContainer", &[hook(&script)]);
+        set(&mut b, "startContainer", &[hook(&script)]);
+        b.args(&["true"]).run().ok();
+        assert_eq!(lines(&log), ["outside", "inside"]);
+    }
+
+    fn a_failing_hook_before_the_start_stops_it(t) {
+        for kind in ["prestart", "createRuntime", "createContainer"] {
+            let mut b = t.bundle();
+            set(&mut b, kind, &[hook("echo the-reason >&2; exit 7")]);
+            let (c, out) = b.try_create(&[]);
+            assert!(out.code != 0, "{kind}: {out}");
+            c.verb("state", &[]).refused();
+        }
+    }
+
+    fn a_failing_start_container_hook_keeps_the_process_from_running(t) {
+        let (mut b, log) = logged(t);
+        b.config.as_object_mut().unwrap().remove("hooks");
+        set(&mut b, "startContainer", &[hook("exit 7")]);
+        assert!(b.run().code != 0);
+        assert!(lines(&log).is_empty());
+    }
+
+    fn a_failing_hook_after_the_start_does_not_fail_the_container(t) {
+        let (mut b, log) = logged(t);
+        for kind in ["poststart", "poststop"] {
+            set(&mut b, kind, &[hook("exit 7"), hook(&format!("echo {kind}2 >>{log}"))]);
+        }
+        let c = b.create();
+        c.verb("start", &[]).ok();
+        c.wait_stopped();
+        c.delete().ok();
+        assert!(lines(&log).contains(&"process".to_owned()));
+        assert!(lines(&log).contains(&"poststop2".to_owned()), "the others run: {:?}", lines(&log));
+    }
+
+    fn a_hook_that_is_missing_is_an_error(t) {
+        let mut b = t.bundle();
+        set(&mut b, "createRuntime", &[json!({"path": "/no/such/hook"})]);
+        b.args(&["true"]).run().refused();
+    }
+
+    fn a_relative_hook_path_is_refused(t) {
+        let mut b = t.bundle();
+        set(&mut b, "createRuntime", &[json!({"path": "bin/true"})]);
+        b.args(&["true"]).run().refused();
+    }
+
+    fn a_hook_that_takes_too_long_is_killed(t) {
+        let mut b = t.bundle();
+        let mut slow = hook("exec sleep 30");
+        slow["timeout"] = json!(1);
+        set(&mut b, "createRuntime", &[slow]);
+        let begin = std::time::Instant::now();
+        b.args(&["true"]).run().refused();
+        assert!(begin.elapsed().as_secs() < 10, "{:?}", begin.elapsed());
+    }
+}
