@@ -3,7 +3,7 @@
 //! Two forms are wrapped: [`fork`], for the child program, and [`clone_exec`], for the library. Not
 //! wrapped: threads, `set_tid`.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::c_char;
 
 use crate::{Fd, Result, nr, raw::small};
 
@@ -99,6 +99,9 @@ pub struct ExecArgs {
     pub argv: *const *const c_char,
     /// Null-terminated environment.
     pub envp: *const *const c_char,
+    /// In a new user namespace: the ids to become first, so that the program is executed with all the
+    /// rights in it (an execve by an unmapped user loses them).
+    pub become_ids: Option<(u32, u32)>,
     /// The report; its last four bytes are overwritten.
     pub report: [u8; REPORT],
 }
@@ -148,7 +151,7 @@ unsafe fn clone_into(clone: *const Args, args: *const ExecArgs) -> isize {
         core::arch::asm!(
             "syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, {args}", "call {enter}", "ud2", "2:",
             args = in(reg) args, enter = sym enter,
-            inlateout("rax") nr::CLONE3 as isize => ret, in("rdi") clone, in("rsi") size_of::<Args>(),
+            inlateout("rax") nr::CLONE3.cast_signed() => ret, in("rdi") clone, in("rsi") size_of::<Args>(),
             lateout("rcx") _, lateout("r11") _, options(nostack));
     }
     // SAFETY: as above.
@@ -202,6 +205,11 @@ unsafe fn execute(args: &ExecArgs) -> i32 {
             Err(e) => return e.0,
         }
     }
+    if let Some((uid, gid)) = args.become_ids
+        && let Err(e) = own(uid, gid)
+    {
+        return e.0;
+    }
     for i in 0..args.keep_len {
         const F_SETFD: u32 = 2;
         // SAFETY: `keep` has `keep_len` elements.
@@ -217,17 +225,30 @@ unsafe fn execute(args: &ExecArgs) -> i32 {
     }
 }
 
-/// `CStr`s as the null-terminated vector of [`ExecArgs`].
-///
-/// ```
-/// let v = cofferdam_sys::clone3::vector([c"a", c"b"]);
-/// assert!(v[2].is_null());
-/// ```
-#[must_use]
-pub fn vector<const N: usize>(strings: [&CStr; N]) -> [*const c_char; 3] {
-    let mut out = [core::ptr::null(); 3];
-    for (slot, s) in out.iter_mut().zip(strings.iter().take(2)) {
-        *slot = s.as_ptr();
+/// Takes ids of the new user namespace; the capabilities it gave are made ambient to survive execve by
+/// an id that is not its root.
+fn own(uid: u32, gid: u32) -> Result<()> {
+    crate::setuid::setresgid(gid)?;
+    crate::setuid::setresuid(uid)?;
+    let (permitted, _, _) = crate::capset::capget()?;
+    crate::capset::capset(permitted, permitted, permitted)?;
+    for capability in 0..64 {
+        if permitted >> capability & 1 == 1 {
+            crate::prctl::raise_ambient(capability)?;
+        }
     }
-    out
+    Ok(())
+}
+
+/// As [`fork`], refused unless the calling process has one thread.
+///
+/// # Errors
+/// As [`fork`]; `EUSERS` in a process with several threads.
+pub fn fork_single_threaded(flags: u64) -> Result<Forked> {
+    // CLONE_FS cannot be unshared with others' consent: the kernel itself tells whether we are alone,
+    // for CLONE_THREAD is refused with EINVAL in a process with several threads.
+    const CLONE_THREAD: u64 = 0x1_0000;
+    crate::setns::unshare(CLONE_THREAD).map_err(|_| crate::Errno::EUSERS)?;
+    // SAFETY: there is no other thread that could hold a lock.
+    unsafe { fork(flags) }
 }

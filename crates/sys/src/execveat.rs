@@ -3,19 +3,20 @@
 use core::convert::Infallible;
 use core::ffi::{CStr, c_char};
 
+use crate::mmap::Vector;
 use crate::{Errno, Result, nr};
 
 /// Replaces the program. Returns only on failure.
 /// <https://man7.org/linux/man-pages/man2/execve.2.html>
 ///
-/// # Safety
-/// `argv` and `envp` must be null-terminated arrays of null-terminated strings.
-///
-/// # Errors
-/// As the man page.
-pub unsafe fn execve(path: &CStr, argv: *const *const c_char, envp: *const *const c_char) -> Errno {
-    // SAFETY: the caller's promise.
-    match unsafe { syscall!(nr::EXECVE, path.as_ptr(), argv, envp) } {
+/// ```
+/// use cofferdam_sys::{Errno, execveat, mmap};
+/// let none = || mmap::vector(0, [].into_iter()).unwrap();
+/// assert_eq!(execveat::execve(c"/nowhere", &none(), &none()), Errno::ENOENT);
+/// ```
+pub fn execve(path: &CStr, argv: &Vector<'_>, envp: &Vector<'_>) -> Errno {
+    // SAFETY: a vector is a null-terminated array of null-terminated strings.
+    match unsafe { syscall!(nr::EXECVE, path.as_ptr(), argv.as_ptr(), envp.as_ptr()) } {
         Err(e) => e,
         Ok(_) => Errno::EINVAL,
     }
@@ -25,7 +26,7 @@ pub unsafe fn execve(path: &CStr, argv: *const *const c_char, envp: *const *cons
 /// <https://man7.org/linux/man-pages/man2/execveat.2.html>
 ///
 /// # Safety
-/// As [`execve`]; `path` must be null-terminated.
+/// `path` must be null-terminated, the arrays null-terminated arrays of such strings.
 ///
 /// # Errors
 /// As the man page.

@@ -18,6 +18,7 @@ mod raw;
 mod nr;
 
 pub mod accept4;
+pub mod access;
 pub mod bpf;
 pub mod capset;
 pub mod clone3;

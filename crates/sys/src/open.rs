@@ -168,3 +168,12 @@ pub fn sendfile(to: i32, from: i32, count: usize) -> Result<usize> {
     // SAFETY: no offset is handed over.
     unsafe { syscall!(nr::SENDFILE, to, from, 0usize, count) }
 }
+
+/// Back to a file's beginning. <https://man7.org/linux/man-pages/man2/lseek.2.html>
+///
+/// # Errors
+/// `ESPIPE` for what cannot be seeked.
+pub fn rewind(fd: i32) -> Result<()> {
+    // SAFETY: no memory is handed over.
+    unsafe { syscall!(nr::LSEEK, fd, 0usize, 0u32) }.map(drop)
+}

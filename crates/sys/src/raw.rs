@@ -15,7 +15,7 @@ pub(crate) unsafe fn call(nr: usize, a: [usize; 6]) -> isize {
     // is the caller's promise.
     #[cfg(target_arch = "x86_64")]
     unsafe {
-        core::arch::asm!("syscall", inlateout("rax") nr as isize => ret, in("rdi") a0, in("rsi") a1, in("rdx") a2,
+        core::arch::asm!("syscall", inlateout("rax") nr.cast_signed() => ret, in("rdi") a0, in("rsi") a1, in("rdx") a2,
             in("r10") a3, in("r8") a4, in("r9") a5, lateout("rcx") _, lateout("r11") _, options(nostack));
     }
     // SAFETY: as above.
@@ -48,7 +48,7 @@ pub(crate) unsafe fn syscall3(nr: usize, a: usize, b: usize, c: usize) -> isize 
 #[inline]
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(crate) fn result(ret: isize) -> crate::Result<usize> {
-    if (-4095..0).contains(&ret) { Err(Errno(ret.unsigned_abs() as i32)) } else { Ok(ret as usize) }
+    if (-4095..0).contains(&ret) { Err(Errno(small(ret.unsigned_abs()))) } else { Ok(ret as usize) }
 }
 
 /// What may be put into a register.

@@ -26,6 +26,8 @@ pub struct Stat {
     pub rdev_minor: u32,
     /// Size in bytes.
     pub size: u64,
+    /// Which mount it was reached through (Linux 5.8).
+    pub mount: u64,
 }
 
 #[repr(C, align(8))]
@@ -66,10 +68,10 @@ pub fn lstat(dir: i32, path: &core::ffi::CStr) -> Result<Stat> {
 }
 
 fn statx(dir: i32, path: &core::ffi::CStr, flags: u32) -> Result<Stat> {
-    const STATX_BASIC_STATS: u32 = 0x7ff;
+    const STATX_BASIC_STATS_AND_MNT_ID: u32 = 0x17ff;
     let mut x = Statx([0; 256]);
     // SAFETY: a null-terminated string and room for the 256 bytes of struct statx.
-    unsafe { syscall!(nr::STATX, dir, path.as_ptr(), flags, STATX_BASIC_STATS, &raw mut x) }?;
+    unsafe { syscall!(nr::STATX, dir, path.as_ptr(), flags, STATX_BASIC_STATS_AND_MNT_ID, &raw mut x) }?;
     Ok(Stat {
         mode: u32::from(x.u16(28)),
         uid: x.u32(20),
@@ -78,6 +80,7 @@ fn statx(dir: i32, path: &core::ffi::CStr, flags: u32) -> Result<Stat> {
         size: x.u64(40),
         rdev_major: x.u32(128),
         rdev_minor: x.u32(132),
+        mount: x.u64(144),
     })
 }
 

@@ -1,0 +1,49 @@
+//! Descriptors: none that is not needed stays, so that no directory of the host can be reached through
+//! one (CVE-2016-9962, CVE-2024-21626).
+
+use cofferdam_sys::{Errno, close_range, dirs, mknodat, stat};
+
+use crate::context::{Context, Done};
+
+/// Closes all from 3 on but ours and those of `keep` (ascending).
+pub(crate) fn close_others(c: &Context, keep: &[u8]) -> Done {
+    let mut first = 3u32;
+    let ours = [c.control, c.program].map(i32::unsigned_abs);
+    let mut listed = keep.chunks_exact(4).filter_map(|b| b.first_chunk().map(|b| u32::from_ne_bytes(*b))).peekable();
+    let mut own = [ours.iter().min().copied(), ours.iter().max().copied()].into_iter().flatten().peekable();
+    loop {
+        let next = match (listed.peek(), own.peek()) {
+            (Some(a), Some(b)) if a <= b => listed.next(),
+            (Some(_), None) => listed.next(),
+            _ => own.next(),
+        };
+        let Some(fd) = next else { break };
+        if fd > first {
+            close_range::close_range(first, fd.saturating_sub(1), 0)?;
+        }
+        first = first.max(fd.saturating_add(1));
+    }
+    Ok(close_range::close_range(first, u32::MAX, 0)?)
+}
+
+/// Nothing from `first` on survives execve.
+pub(crate) fn cloexec_from(first: u32) -> Done {
+    Ok(close_range::close_range(first, u32::MAX, close_range::CLOSE_RANGE_CLOEXEC)?)
+}
+
+/// A user other than root must be able to reopen /dev/stdout. Where the host does not let us (a
+/// descriptor of another owner's, /dev/null, a read-only file system), it stays as it is.
+pub(crate) fn own_stdio(uid: u32) -> Done {
+    for fd in 0..3 {
+        let Ok(s) = stat::stat(fd) else { continue };
+        let null = s.mode & mknodat::S_IFMT == mknodat::S_IFCHR && (s.rdev_major, s.rdev_minor) == (1, 3);
+        if s.uid == uid || null {
+            continue;
+        }
+        match dirs::fchown(fd, uid, s.gid) {
+            Ok(()) | Err(Errno::EINVAL | Errno::EPERM | Errno::EROFS | Errno::EBADF) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(())
+}

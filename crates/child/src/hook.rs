@@ -1,0 +1,69 @@
+//! A hook that runs in the container's namespaces: its own process, the container's state on standard
+//! input, bounded in time; what it says is kept for the error.
+
+use core::ffi::CStr;
+
+use cofferdam_sys::clone3::{Forked, fork_single_threaded};
+use cofferdam_sys::poll::{POLLIN, PollFd};
+use cofferdam_sys::wait::Ended;
+use cofferdam_sys::{Errno, memfd_create, open, pidfd, poll, setns, wait};
+
+use crate::context::{Context, Done, Fail};
+use crate::exec;
+use crate::wire::List;
+
+const SIGKILL: i32 = 9;
+const NOT_EXECUTED: i32 = 127;
+
+pub(crate) fn run(c: &mut Context, path: &CStr, argv: List<'_>, env: List<'_>, timeout: u64) -> Done {
+    let said = memfd_create::memfd_create(c"hook", false)?;
+    let input = c.state.as_ref().map_or(-1, cofferdam_sys::Fd::raw);
+    match fork_single_threaded(0)? {
+        Forked::Child => {
+            let errno = start(input, said.raw(), path, argv, env);
+            let _ = open::write(said.raw(), errno.name().as_bytes());
+            setns::exit(NOT_EXECUTED);
+        }
+        Forked::Parent(_, child) => {
+            let limit = (timeout > 0).then_some(timeout);
+            let mut fds = [PollFd { fd: child.raw(), events: POLLIN, revents: 0 }];
+            let in_time = poll::poll(&mut fds, limit)? > 0;
+            if !in_time {
+                pidfd::send_signal(child.raw(), SIGKILL)?;
+            }
+            let ended = wait::wait_pidfd(child.raw(), false, false)?;
+            judge(c, &said, ended, in_time)
+        }
+    }
+}
+
+fn start(input: i32, said: i32, path: &CStr, argv: List<'_>, env: List<'_>) -> Errno {
+    let prepare = || {
+        if input >= 0 {
+            open::rewind(input)?;
+            open::dup_onto(input, 0)?;
+        }
+        open::dup_onto(said, 1)?;
+        open::dup_onto(said, 2)?;
+        cofferdam_sys::close_range::close_range(3, u32::MAX, cofferdam_sys::close_range::CLOSE_RANGE_CLOEXEC)
+    };
+    match prepare() {
+        Ok(()) => exec::replace(path, argv, env),
+        Err(e) => e,
+    }
+}
+
+/// `detail` is the exit status, 128 more for a signal.
+fn judge(c: &mut Context, said: &cofferdam_sys::Fd, ended: Option<Ended>, in_time: bool) -> Done {
+    let status = match ended {
+        Some(Ended::Exited(0)) if in_time => return Ok(()),
+        Some(Ended::Exited(n)) => n.unsigned_abs(),
+        Some(Ended::Killed(n)) => n.unsigned_abs().saturating_add(128),
+        None => 255,
+    };
+    if open::rewind(said.raw()).is_ok() {
+        c.text.fill(|buffer| open::read(said.raw(), buffer).unwrap_or(0));
+    }
+    let errno = if in_time { Errno(0) } else { Errno::ETIMEDOUT };
+    Err(Fail { errno, detail: status })
+}

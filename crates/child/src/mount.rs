@@ -1,0 +1,145 @@
+//! Mounts: made attached nowhere, given their attributes, then attached to exactly the descriptor that
+//! was found inside. No path is looked up twice.
+
+use core::ffi::CStr;
+
+use cofferdam_sys::fsopen::{self, AT_RECURSIVE, OPEN_TREE_CLONE};
+use cofferdam_sys::mount_setattr::{MOUNT_ATTR_IDMAP, MountAttr, mount_setattr};
+use cofferdam_sys::{Errno, Fd, Result, dirs, mknodat, open, stat};
+
+use crate::context::{Buffer, Context, Done};
+use crate::frame::TEXT;
+use crate::inside::{self, Links, Missing};
+use crate::op::Op;
+use crate::wire::List;
+use crate::{node, tree};
+
+pub(crate) fn run(c: &mut Context, op: &Op<'_>) -> Done {
+    match *op {
+        Op::Mount { .. } => filesystem(c, op),
+        Op::MountLegacy { target, fstype, source, flags, data, propagation } => {
+            legacy(c, target, (source, fstype, flags, data), propagation)
+        }
+        Op::Bind { .. } => bind(c, op),
+        Op::SetAttr { target, set, clear, rec_set, rec_clear, propagation } => {
+            let mount = inside::find(c.root()?, target, open::O_PATH, Links::Follow)?;
+            change(&mount, 0, set, clear)?;
+            change(&mount, AT_RECURSIVE, rec_set, rec_clear)?;
+            propagate(&mount, propagation)
+        }
+        _ => Err(Errno::ENOSYS.into()),
+    }
+}
+
+fn filesystem(c: &mut Context, op: &Op<'_>) -> Done {
+    let Op::Mount { target, fstype, params, attr, rec_set, rec_clear, propagation, symlinks, copy_up, idmap } = *op
+    else {
+        return Err(Errno::ENOSYS.into());
+    };
+    let links = if symlinks { Links::Follow } else { Links::Refuse };
+    let at = directory(c, target, links)?;
+    let mount = new(&mut c.text, fstype, params, attr)?;
+    if copy_up {
+        tree::copy_up(&at, &mount)?;
+    }
+    if idmap >= 0 {
+        let attr = MountAttr { set: MOUNT_ATTR_IDMAP, userns_fd: u64::from(idmap.unsigned_abs()), ..MountAttr::default() };
+        mount_setattr(mount.raw(), 0, &attr)?;
+    }
+    change(&mount, AT_RECURSIVE, rec_set, rec_clear)?;
+    fsopen::move_mount(mount.raw(), at.raw())?;
+    propagate(&mount, propagation)
+}
+
+/// The mount point of a file system. One that must not be reached through links is refused as what it
+/// is: not an ordinary directory.
+fn directory(c: &Context, target: &CStr, links: Links) -> Result<Fd> {
+    match inside::ensure(c.root()?, target, Missing::Directory(0o755), links) {
+        Err(Errno::ELOOP) if links == Links::Refuse => Err(Errno::ENOTDIR),
+        other => other,
+    }
+}
+
+/// A new file system, attached nowhere; what the kernel says of a failure is kept in `text`.
+pub(crate) fn new(text: &mut Buffer<TEXT>, fstype: &CStr, params: List<'_>, attr: u64) -> Result<Fd> {
+    let context = fsopen::Context::open(fstype)?;
+    let made = configure(&context, params).and_then(|()| context.mount(attr));
+    if let Err(e) = made
+        && fsopen::explains(e)
+    {
+        text.fill(|buffer| context.message(buffer).len());
+    }
+    made
+}
+
+fn configure(context: &fsopen::Context, params: List<'_>) -> Result<()> {
+    let mut items = params.iter();
+    while let Some(item) = items.next() {
+        let key = CStr::from_bytes_with_nul(item.to_bytes_with_nul().get(1..).unwrap_or_default());
+        let key = key.map_err(|_| Errno::EBADMSG)?;
+        match item.to_bytes().first() {
+            Some(b'f') => context.flag(key)?,
+            Some(b's') => context.string(key, items.next().ok_or(Errno::EBADMSG)?)?,
+            _ => return Err(Errno::EBADMSG),
+        }
+    }
+    Ok(())
+}
+
+/// mount(2) on the working directory, which is the mount point: its options may be a page long.
+fn legacy(c: &Context, target: &CStr, (source, fstype, flags, data): (&CStr, &CStr, u64, &CStr), p: &[u8]) -> Done {
+    let at = inside::ensure(c.root()?, target, Missing::Directory(0o755), Links::Follow)?;
+    dirs::fchdir(at.raw())?;
+    fsopen::mount_here(source, fstype, flags, data)?;
+    dirs::chdir(c"/")?;
+    let mount = inside::find(c.root()?, target, open::O_PATH, Links::Follow)?;
+    propagate(&mount, p)
+}
+
+fn bind(c: &mut Context, op: &Op<'_>) -> Done {
+    let Op::Bind { target, source, fd, recursive, nofollow, copy_symlink, set, clear, rec_set, rec_clear, .. } = *op
+    else {
+        return Err(Errno::ENOSYS.into());
+    };
+    let Op::Bind { propagation, idmap, idmap_recursive, .. } = *op else { return Err(Errno::ENOSYS.into()) };
+    if copy_symlink && fd < 0 && stat::lstat(open::AT_FDCWD, source)?.mode & mknodat::S_IFMT == mknodat::S_IFLNK {
+        let mut link = crate::context::Path::new();
+        let mut words = [0; 4095];
+        link.push(dirs::readlinkat(open::AT_FDCWD, source, &mut words)?)?;
+        return node::symlink(c, target, link.c_str()?);
+    }
+    let tree = if fd >= 0 {
+        Fd::own(fd)
+    } else {
+        let all = if recursive { AT_RECURSIVE } else { 0 };
+        let link = if nofollow { open::AT_SYMLINK_NOFOLLOW } else { 0 };
+        fsopen::open_tree(open::AT_FDCWD, source, OPEN_TREE_CLONE | all | link)?
+    };
+    if idmap >= 0 {
+        let attr = MountAttr { set: MOUNT_ATTR_IDMAP, userns_fd: u64::from(idmap.unsigned_abs()), ..MountAttr::default() };
+        mount_setattr(tree.raw(), if idmap_recursive { AT_RECURSIVE } else { 0 }, &attr)?;
+    }
+    let is_directory = stat::stat(tree.raw())?.mode & mknodat::S_IFMT == mknodat::S_IFDIR;
+    let missing = if is_directory { Missing::Directory(0o755) } else { Missing::File };
+    let at = inside::ensure(c.root()?, target, missing, Links::Follow)?;
+    change(&tree, 0, set, clear)?;
+    change(&tree, AT_RECURSIVE, rec_set, rec_clear)?;
+    fsopen::move_mount(tree.raw(), at.raw())?;
+    propagate(&tree, propagation)
+}
+
+fn change(mount: &Fd, flags: u32, set: u64, clear: u64) -> Result<()> {
+    if set | clear == 0 {
+        return Ok(());
+    }
+    mount_setattr(mount.raw(), flags, &MountAttr { set, clear, ..MountAttr::default() })
+}
+
+/// Propagation comes last: attaching below a shared mount makes the new one shared.
+fn propagate(mount: &Fd, changes: &[u8]) -> Done {
+    for word in changes.chunks_exact(8).filter_map(|b| b.first_chunk().map(|b| u64::from_ne_bytes(*b))) {
+        let flags = if word & 1 == 1 { AT_RECURSIVE } else { 0 };
+        mount_setattr(mount.raw(), flags, &MountAttr { propagation: word & !1, ..MountAttr::default() })?;
+    }
+    Ok(())
+}

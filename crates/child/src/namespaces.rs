@@ -1,0 +1,81 @@
+//! Namespaces and meetings: joining, making, succeeding, waiting.
+
+use core::ffi::CStr;
+
+use cofferdam_sys::clone3::{self, CLONE_NEWTIME, CLONE_PARENT, Forked};
+use cofferdam_sys::{Errno, accept4, capset, keyctl, open, prctl, setns, setuid};
+
+use crate::context::{Context, Done};
+use crate::frame::{Frame, Point, REACHED, SUCCESSOR};
+use crate::procfs;
+
+/// A PID namespace is entered by one's children only: make one, as the parent's child, and end.
+pub(crate) fn successor(c: &mut Context, flags: u64) -> Done {
+    match clone3_fork(flags)? {
+        Forked::Child => Ok(()),
+        Forked::Parent(_, pidfd) => {
+            let frame = Frame { kind: SUCCESSOR, a: 0, b: 0, errno: 0 };
+            let status = i32::from(c.say(frame, &[pidfd.raw()]).is_err());
+            setns::exit(status);
+        }
+    }
+}
+
+fn clone3_fork(flags: u64) -> cofferdam_sys::Result<Forked> {
+    clone3::fork_single_threaded(flags | CLONE_PARENT)
+}
+
+/// Takes ids of a user namespace. Capabilities in it are kept.
+pub(crate) fn take_ids(uid: u32, gid: u32) -> Done {
+    prctl::set_keepcaps(true)?;
+    setuid::setresgid(gid)?;
+    setuid::setresuid(uid)?;
+    let (permitted, _, inheritable) = capset::capget()?;
+    Ok(capset::capset(permitted, permitted, inheritable)?)
+}
+
+/// Offsets must be written before the first process enters; entering by setns(2) needs no fork.
+pub(crate) fn time(c: &Context, offsets: &[u8]) -> Done {
+    setns::unshare(CLONE_NEWTIME)?;
+    if !offsets.is_empty() {
+        procfs::write(c, c"thread-self/timens_offsets", offsets)?;
+    }
+    let proc = c.proc.as_ref().ok_or(Errno::EBADF)?;
+    // A namespace file is a magic link, so it cannot be opened as `procfs` opens files; the directory it
+    // lies in can.
+    let ns = procfs::beneath(c, c"thread-self/ns", open::O_PATH | open::O_DIRECTORY)?;
+    let _ = proc;
+    let made = open::openat2(ns.raw(), c"time_for_children", open::O_RDONLY, 0, 0)?;
+    Ok(setns::setns(made.raw(), CLONE_NEWTIME)?)
+}
+
+/// A session keyring of the container's own, which others may search only by its name.
+pub(crate) fn keyring(name: &CStr) -> Done {
+    const POSSESSOR_ALL_USER_VIEW_SEARCH: u32 = 0x3f00_0000 | 0x0008_0000;
+    match keyctl::join_session_keyring(name) {
+        Ok(key) => {
+            let _ = keyctl::set_permissions(key, POSSESSOR_ALL_USER_VIEW_SEARCH);
+            Ok(())
+        }
+        // A kernel without keys has none to protect, and a user at the quota keeps the session it has.
+        Err(Errno::ENOSYS | Errno::EDQUOT) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
+
+pub(crate) fn meet(c: &mut Context, point: u32) -> Done {
+    c.say(Frame { kind: REACHED, a: point, b: 0, errno: 0 }, &[])?;
+    Ok(c.hear_number(point)?)
+}
+
+/// `start` connects, says so, and stays until the program runs or the failure is told. One that leaves
+/// without a word (it was killed) is forgotten, and the next one is waited for.
+pub(crate) fn await_start(c: &mut Context, listener: i32) -> Done {
+    loop {
+        let connection = accept4::accept(listener)?;
+        c.control = connection.into_raw();
+        if c.hear(Point::Start).is_ok() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! The operations: everything a child can do between clone and execve.
+//!
+//! The library's lowering writes them, the child's loop runs them. An operation is a little larger than
+//! a system call where the root filesystem must be looked at; it never reads configuration. Paths called
+//! "inside" are resolved beneath the container's root, whose descriptor the child holds.
+
+use core::ffi::CStr;
+
+use crate::wire::{Cursor, List, Sink, Wire};
+
+macro_rules! ops {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
+        /// One operation.
+        #[derive(Clone, Copy, Debug)]
+        pub enum Op<'a> {
+            $($(#[$doc])* $name { $($(#[$field_doc])* $field: $type,)* },)*
+        }
+
+        #[repr(u16)]
+        enum Tag { $($name,)* }
+
+        impl<'a> Op<'a> {
+            /// Writes it.
+            pub fn put(&self, out: &mut dyn Sink) {
+                match self {
+                    $(Self::$name { $($field,)* } => {
+                        (Tag::$name as u16).put(out);
+                        $($field.put(out);)*
+                    })*
+                }
+            }
+
+            /// Reads it.
+            #[must_use]
+            pub fn take(from: &mut Cursor<'a>) -> Option<Self> {
+                $(const $name: u16 = Tag::$name as u16;)*
+                match u16::take(from)? {
+                    $($name => Some(Self::$name { $($field: Wire::take(from)?,)* }),)*
+                    _ => None,
+                }
+            }
+
+            /// Its name.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$name { .. } => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+#[allow(non_upper_case_globals)]
+mod table {
+    use super::*;
+    ops! {
+        /// Closes every descriptor from 3 on but the program's own and those of `keep`.
+        CloseOthers {
+            /// Descriptors, ascending, native-endian 32-bit numbers.
+            keep: &'a [u8],
+        }
+        /// PR_SET_DUMPABLE.
+        Dumpable { #[doc = "On or off."] on: bool, }
+        /// Opens and verifies /proc, for every later write below it.
+        OpenProc {}
+        /// setns(2).
+        Setns { #[doc = "Namespace or pidfd."] fd: i32, #[doc = "`CLONE_NEW*` bits."] flags: u64, }
+        /// Makes the process that carries on, in the new namespaces and as the caller's child, and ends.
+        Successor { #[doc = "`CLONE_NEW*` bits."] flags: u64, }
+        /// Takes ids of a user namespace just entered.
+        Become { #[doc = "User."] uid: u32, #[doc = "Group."] gid: u32, }
+        /// Waits for the parent to say `point`.
+        Await { #[doc = "See [`crate::frame::Point`]."] point: u32, }
+        /// Says `point` and waits for the parent to answer.
+        Meet { #[doc = "See [`crate::frame::Point`]."] point: u32, }
+        /// unshare(2).
+        Unshare { #[doc = "`CLONE_NEW*` bits."] flags: u64, }
+        /// Makes and enters a time namespace.
+        TimeNamespace { #[doc = "What /proc/self/timens_offsets gets."] offsets: &'a [u8], }
+        /// setsid(2).
+        Setsid {}
+        /// Joins a new session keyring.
+        Keyring { #[doc = "Its name."] name: &'a CStr, }
+        /// Makes `to` a duplicate of `from`.
+        Dup { #[doc = "Descriptor."] from: i32, #[doc = "Number."] to: i32, }
+        /// Sets the propagation of every mount.
+        Propagation { #[doc = "`MS_*`."] flag: u64, }
+        /// Binds the root filesystem on itself and keeps its descriptor.
+        OpenRoot {
+            /// Directory on the host.
+            path: &'a CStr,
+            /// The same as a detached mount that the parent opened, or -1.
+            fd: i32,
+            /// Whether the mount it lies in must be made private first.
+            private_parent: bool,
+            /// Whether it is bound at all (there is a mount namespace).
+            bind: bool,
+        }
+        /// A copy-on-write view of a directory becomes the root filesystem.
+        OverlayRoot {
+            /// Directory on the host.
+            path: &'a CStr,
+            /// Parameters of the tmpfs that holds the changes, as [`Op::Mount`]'s.
+            params: List<'a>,
+            /// `userxattr`, needed in user namespaces.
+            userxattr: bool,
+        }
+        /// The root is what `/` is now (in a container that was entered).
+        EnterRoot {}
+        /// Mounts a new file system inside.
+        Mount {
+            /// Where.
+            target: &'a CStr,
+            /// Type.
+            fstype: &'a CStr,
+            /// `f` and a key for a flag; `s` and a key, then the value.
+            params: List<'a>,
+            /// `MOUNT_ATTR_*`.
+            attr: u64,
+            /// Recursive attributes to set.
+            rec_set: u64,
+            /// Recursive attributes to clear.
+            rec_clear: u64,
+            /// Propagation changes: 8 bytes of flag, the lowest bit set for recursive ones.
+            propagation: &'a [u8],
+            /// Whether the target may be reached through symbolic links.
+            symlinks: bool,
+            /// Whether the target's content is copied up.
+            copy_up: bool,
+            /// User namespace of an idmap, or -1.
+            idmap: i32,
+        }
+        /// mount(2) inside, for parameters that fsconfig(2) cannot take; else as [`Op::Mount`].
+        MountLegacy {
+            /// Where.
+            target: &'a CStr,
+            /// Type.
+            fstype: &'a CStr,
+            /// Source.
+            source: &'a CStr,
+            /// `MS_*`.
+            flags: u64,
+            /// Options.
+            data: &'a CStr,
+            /// Propagation changes.
+            propagation: &'a [u8],
+        }
+        /// Mounts a file or directory of the host inside.
+        Bind {
+            /// Where.
+            target: &'a CStr,
+            /// What, on the host.
+            source: &'a CStr,
+            /// The same as a detached mount that the parent opened, or -1.
+            fd: i32,
+            /// Whether mounts below come along.
+            recursive: bool,
+            /// Whether a symbolic link at `source` is not followed.
+            nofollow: bool,
+            /// Whether a symbolic link at `source` is made anew inside, instead of mounting.
+            copy_symlink: bool,
+            /// Attributes to set.
+            set: u64,
+            /// Attributes to clear.
+            clear: u64,
+            /// Recursive attributes to set.
+            rec_set: u64,
+            /// Recursive attributes to clear.
+            rec_clear: u64,
+            /// Propagation changes.
+            propagation: &'a [u8],
+            /// User namespace of an idmap, or -1.
+            idmap: i32,
+            /// Whether the idmap is recursive.
+            idmap_recursive: bool,
+        }
+        /// Changes the attributes of a mount inside.
+        SetAttr {
+            /// Where.
+            target: &'a CStr,
+            /// Attributes to set.
+            set: u64,
+            /// Attributes to clear.
+            clear: u64,
+            /// Recursive attributes to set.
+            rec_set: u64,
+            /// Recursive attributes to clear.
+            rec_clear: u64,
+            /// Propagation changes.
+            propagation: &'a [u8],
+        }
+        /// Makes a device node inside; one that is there and the same is kept.
+        Node {
+            /// Where.
+            path: &'a CStr,
+            /// Type and permission bits.
+            mode: u32,
+            /// Device number.
+            dev: u32,
+            /// Owner.
+            uid: u32,
+            /// Group.
+            gid: u32,
+        }
+        /// Makes a symbolic link inside; one that is there is kept.
+        Symlink { #[doc = "Where."] path: &'a CStr, #[doc = "What it says."] target: &'a CStr, }
+        /// Makes a directory inside, and those above it, where missing.
+        Directory { #[doc = "Where."] path: &'a CStr, #[doc = "Permission bits."] mode: u32, }
+        /// Makes a pseudoterminal of the container's devpts and sends its master to the parent.
+        Terminal {
+            /// Rows, 0 for the default.
+            rows: u32,
+            /// Columns, 0 for the default.
+            columns: u32,
+            /// Owner.
+            uid: u32,
+            /// Whether it becomes /dev/console.
+            console: bool,
+        }
+        /// The terminal becomes standard input, output and error, and the controlling terminal.
+        UseTerminal {}
+        /// Gives standard input, output and error to the user, where they are the caller's.
+        OwnStdio { #[doc = "User."] uid: u32, }
+        /// Makes a path inside unreadable; one that is not there is left alone.
+        Mask { #[doc = "Where."] path: &'a CStr, #[doc = "`context=` of SELinux, or empty."] label: &'a CStr, }
+        /// Makes a path inside, and all mounts below, read-only; one that is not there is left alone.
+        Readonly { #[doc = "Where."] path: &'a CStr, }
+        /// Makes the root the process's root and leaves the old one.
+        Pivot {}
+        /// As [`Op::Pivot`], by `MS_MOVE` and chroot(2).
+        MoveRoot {}
+        /// As [`Op::Pivot`], by chroot(2) alone.
+        Chroot {}
+        /// sethostname(2).
+        Hostname { #[doc = "The name."] name: &'a [u8], }
+        /// setdomainname(2).
+        Domainname { #[doc = "The name."] name: &'a [u8], }
+        /// Writes a file below /proc/sys, through the verified /proc.
+        Sysctl { #[doc = "Such as `sys/net/ipv4/ip_forward`."] file: &'a CStr, #[doc = "What."] value: &'a [u8], }
+        /// Sets the loopback device up.
+        Loopback {}
+        /// Writes a security label, through the verified /proc.
+        Label {
+            /// First choice, below `thread-self`.
+            file: &'a CStr,
+            /// Second choice, or empty.
+            fallback: &'a CStr,
+            /// What.
+            value: &'a [u8],
+        }
+        /// prlimit(2).
+        Rlimit { #[doc = "Which."] resource: u32, #[doc = "In force."] soft: u64, #[doc = "Ceiling."] hard: u64, }
+        /// sched_setattr(2).
+        Scheduler {
+            /// `SCHED_*`.
+            policy: u32,
+            /// `SCHED_FLAG_*`.
+            flags: u64,
+            /// Nice value.
+            nice: i32,
+            /// Static priority.
+            priority: u32,
+            /// Nanoseconds.
+            runtime: u64,
+            /// Nanoseconds.
+            deadline: u64,
+            /// Nanoseconds.
+            period: u64,
+        }
+        /// sched_setaffinity(2).
+        Affinity { #[doc = "CPU mask."] mask: &'a [u8], }
+        /// ioprio_set(2).
+        IoPriority { #[doc = "Class and level."] value: u32, }
+        /// set_mempolicy(2).
+        Mempolicy { #[doc = "Mode and flags."] mode: u32, #[doc = "Node mask."] nodes: &'a [u8], }
+        /// personality(2).
+        Personality { #[doc = "Domain."] value: u32, }
+        /// umask(2).
+        Umask { #[doc = "Mask."] mask: u32, }
+        /// Drops from the bounding set what is not in `set`.
+        Bounding { #[doc = "What stays."] set: u64, #[doc = "The highest capability there is."] last: u32, }
+        /// Becomes the user, keeping permitted capabilities.
+        User {
+            /// User.
+            uid: u32,
+            /// Group.
+            gid: u32,
+            /// Whether supplementary groups are set.
+            set_groups: bool,
+            /// Supplementary groups, native-endian 32-bit numbers.
+            groups: &'a [u8],
+        }
+        /// capset(2) and the ambient set.
+        Capabilities {
+            /// Permitted.
+            permitted: u64,
+            /// Effective.
+            effective: u64,
+            /// Inheritable.
+            inheritable: u64,
+            /// Ambient.
+            ambient: u64,
+        }
+        /// Changes the working directory, and verifies that it lies inside.
+        Chdir {
+            /// Where.
+            path: &'a CStr,
+            /// "Permission denied" is left to a second attempt, as the user.
+            first_try: bool,
+        }
+        /// Finds the program in the environment's `PATH`.
+        Find { #[doc = "Its name."] name: &'a CStr, #[doc = "The environment's `PATH`."] path: &'a CStr, }
+        /// Waits on a socket for `start`, whose connection then takes the parent's place.
+        AwaitStart { #[doc = "Listening socket."] listener: i32, }
+        /// Runs a hook and waits for it.
+        Hook {
+            /// Program.
+            path: &'a CStr,
+            /// Arguments.
+            argv: List<'a>,
+            /// Environment.
+            env: List<'a>,
+            /// Milliseconds, 0 for ever.
+            timeout: u64,
+        }
+        /// PR_SET_NO_NEW_PRIVS.
+        NoNewPrivs {}
+        /// Installs a seccomp filter; a listener is handed to the parent.
+        Seccomp { #[doc = "Flags."] flags: u32, #[doc = "`struct sock_filter`s."] filter: &'a [u8], }
+        /// Marks every descriptor from `first` on close-on-exec.
+        CloexecFrom { #[doc = "Descriptor."] first: u32, }
+        /// execve(2) of what [`Op::Find`] found.
+        Exec {
+            /// Arguments.
+            argv: List<'a>,
+            /// Environment.
+            env: List<'a>,
+            /// Whether HOME is looked up in /etc/passwd.
+            home: bool,
+            /// The user whose home it is.
+            uid: u32,
+        }
+    }
+}
+pub use table::Op;

@@ -1,0 +1,39 @@
+//! /proc, opened once while it is still the host's, verified, and never looked up by name again: labels
+//! and kernel parameters cannot be redirected (CVE-2019-16884, CVE-2019-19921, CVE-2025-52881).
+
+use core::ffi::CStr;
+
+use cofferdam_sys::{Errno, Fd, Result, open, stat};
+
+use crate::context::{Context, Done};
+
+const BENEATH: u64 = open::RESOLVE_BENEATH | open::RESOLVE_NO_MAGICLINKS | open::RESOLVE_NO_XDEV;
+
+pub(crate) fn open(c: &mut Context) -> Done {
+    const ROOT_INODE: u64 = 1;
+    let fd = open::open(c"/proc", open::O_PATH | open::O_DIRECTORY | open::O_NOFOLLOW)?;
+    if stat::filesystem(fd.raw())? != stat::PROC_SUPER_MAGIC || stat::stat(fd.raw())?.ino != ROOT_INODE {
+        return Err(Errno::ENODEV.into());
+    }
+    c.proc = Some(fd);
+    Ok(())
+}
+
+/// Writes all of `value` to a file below /proc in one call.
+pub(crate) fn write(c: &Context, file: &CStr, value: &[u8]) -> Done {
+    let fd = beneath(c, file, open::O_WRONLY)?;
+    Ok(open::write(fd.raw(), value).map(drop)?)
+}
+
+/// Writes a label; a kernel without `file` gets it in `fallback`.
+pub(crate) fn label(c: &Context, file: &CStr, fallback: &CStr, value: &[u8]) -> Done {
+    match write(c, file, value) {
+        Err(e) if e.errno == Errno::ENOENT && !fallback.is_empty() => write(c, fallback, value),
+        other => other,
+    }
+}
+
+pub(crate) fn beneath(c: &Context, file: &CStr, flags: u64) -> Result<Fd> {
+    let proc = c.proc.as_ref().ok_or(Errno::EBADF)?;
+    open::openat2(proc.raw(), file, flags, 0, BENEATH)
+}

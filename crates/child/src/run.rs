@@ -1,0 +1,116 @@
+//! The loop: reads an operation, runs it, reports the first failure.
+//!
+//! Called once by the program's entry; never returns.
+
+use cofferdam_sys::{mmap, open, setns};
+
+use crate::context::{Context, Done};
+use crate::frame::{CORRUPT, FAILED, Frame, HELLO};
+use crate::op::Op;
+use crate::wire::Cursor;
+use crate::{
+    capabilities, console, descriptors, exec, find, hook, mask, mount, namespaces, node, overlay, procfs, root,
+    scheduling, seccomp,
+};
+
+/// Runs the operations that the sealed file `program` holds, speaking on `control`.
+///
+/// The bytes come from the same build of the same sources, through a sealed file, and are checked all
+/// the same: whatever does not decode ends the process with a report.
+pub fn run(control: i32, program: i32) -> ! {
+    let mut context = Context::new(control, program);
+    let hello = Frame { kind: HELLO, a: 0, b: 0, errno: 0 };
+    let (at, fail) = match context.say(hello, &[]) {
+        Ok(()) => obey(&mut context),
+        Err(e) => (CORRUPT, e.into()),
+    };
+    let frame = Frame { kind: FAILED, a: at, b: fail.detail, errno: fail.errno.0 };
+    let _ = context.say(frame, &[]);
+    setns::exit(1);
+}
+
+fn obey(context: &mut Context) -> (u32, crate::context::Fail) {
+    let corrupt = (CORRUPT, cofferdam_sys::Errno::EBADMSG.into());
+    let Ok(size) = open::size(context.program) else { return corrupt };
+    let Ok(block) = mmap::sealed(context.program, size) else { return corrupt };
+    let mut cursor = Cursor(block);
+    let mut index = 0u32;
+    while !cursor.0.is_empty() {
+        let Some(op) = Op::take(&mut cursor) else { return corrupt };
+        if let Err(fail) = one(context, &op) {
+            return (index, fail);
+        }
+        index = index.saturating_add(1);
+    }
+    corrupt
+}
+
+fn one(c: &mut Context, op: &Op<'_>) -> Done {
+    match *op {
+        Op::CloseOthers { keep } => descriptors::close_others(c, keep),
+        Op::Dup { from, to } => Ok(open::dup_onto(from, to)?),
+        Op::CloexecFrom { first } => descriptors::cloexec_from(first),
+        Op::OwnStdio { uid } => descriptors::own_stdio(uid),
+        Op::OpenProc {} => procfs::open(c),
+        Op::Sysctl { file, value } => procfs::write(c, file, value),
+        Op::Label { file, fallback, value } => procfs::label(c, file, fallback, value),
+        Op::Dumpable { on } => Ok(cofferdam_sys::prctl::set_dumpable(on)?),
+        Op::Setns { fd, flags } => Ok(setns::setns(fd, flags)?),
+        Op::Unshare { flags } => Ok(setns::unshare(flags)?),
+        Op::Successor { flags } => namespaces::successor(c, flags),
+        Op::Become { uid, gid } => namespaces::take_ids(uid, gid),
+        Op::TimeNamespace { offsets } => namespaces::time(c, offsets),
+        Op::Keyring { name } => namespaces::keyring(name),
+        Op::Hostname { name } => Ok(setns::sethostname(name)?),
+        Op::Domainname { name } => Ok(setns::setdomainname(name)?),
+        Op::Loopback {} => Ok(cofferdam_sys::netdevice::loopback_up()?),
+        Op::Setsid {} => Ok(setns::setsid()?),
+        Op::Await { point } => Ok(c.hear_number(point)?),
+        Op::Meet { point } => namespaces::meet(c, point),
+        Op::AwaitStart { listener } => namespaces::await_start(c, listener),
+        Op::Propagation { flag } => root::propagation(flag),
+        Op::OpenRoot { path, fd, private_parent, bind } => root::open(c, path, fd, private_parent, bind),
+        Op::OverlayRoot { path, params, userxattr } => overlay::root(c, path, params, userxattr),
+        Op::EnterRoot {} => root::enter(c),
+        Op::Pivot {} => root::pivot(c),
+        Op::MoveRoot {} => root::move_root(c),
+        Op::Chroot {} => root::chroot(c),
+        Op::Mount { .. } | Op::MountLegacy { .. } | Op::Bind { .. } | Op::SetAttr { .. } => mount::run(c, op),
+        Op::Node { path, mode, dev, uid, gid } => node::node(c, path, mode, dev, uid, gid),
+        Op::Symlink { path, target } => node::symlink(c, path, target),
+        Op::Directory { path, mode } => node::directory(c, path, mode),
+        Op::Mask { path, label } => mask::mask(c, path, label),
+        Op::Readonly { path } => mask::readonly(c, path),
+        Op::Terminal { rows, columns, uid, console } => console::make(c, rows, columns, uid, console),
+        Op::UseTerminal {} => console::take(c),
+        _ => process(c, op),
+    }
+}
+
+/// The operations that shape the process itself, in its last moments.
+fn process(c: &mut Context, op: &Op<'_>) -> Done {
+    match *op {
+        Op::Rlimit { resource, soft, hard } => Ok(cofferdam_sys::rlimit::set(resource, soft, hard)?),
+        Op::Scheduler { .. } => scheduling::scheduler(op),
+        Op::Affinity { mask } => Ok(cofferdam_sys::sched::setaffinity(mask)?),
+        Op::IoPriority { value } => Ok(cofferdam_sys::ioprio_set::ioprio_set(value)?),
+        Op::Mempolicy { mode, nodes } => Ok(cofferdam_sys::set_mempolicy::set_mempolicy(mode, nodes)?),
+        Op::Personality { value } => Ok(cofferdam_sys::personality::personality(value)?),
+        Op::Umask { mask } => {
+            setns::umask(mask);
+            Ok(())
+        }
+        Op::Bounding { set, last } => capabilities::bounding(set, last),
+        Op::User { uid, gid, set_groups, groups } => capabilities::user(uid, gid, set_groups, groups),
+        Op::Capabilities { permitted, effective, inheritable, ambient } => {
+            capabilities::set(permitted, effective, inheritable, ambient)
+        }
+        Op::Chdir { path, first_try } => root::chdir(c, path, first_try),
+        Op::Find { name, path } => find::find(c, name, path),
+        Op::Hook { path, argv, env, timeout } => hook::run(c, path, argv, env, timeout),
+        Op::NoNewPrivs {} => Ok(cofferdam_sys::prctl::set_no_new_privs()?),
+        Op::Seccomp { flags, filter } => seccomp::install(c, flags, filter),
+        Op::Exec { argv, env, home, uid } => exec::exec(c, argv, env, home, uid),
+        _ => Err(cofferdam_sys::Errno::ENOSYS.into()),
+    }
+}
