@@ -15,19 +15,39 @@
 //! by the formula that runc and crun share. What version 2 cannot obey is rejected, as the
 //! specification demands and crun does, unless [`PlanOptions::ignore_v1_only`] asks for runc's silence.
 
+// The pure half.
 mod convert;
 mod device_bpf;
 mod devices;
-mod error;
-mod file;
 mod hierarchy;
 mod limits;
 mod mountinfo;
 mod path;
 mod plan;
+// The half that owns.
+mod apply;
+mod cgroup;
+mod controllers;
+mod delete;
+mod error;
+mod file;
+mod freeze;
+mod join;
+mod kill;
+mod make;
+mod oom;
+mod stats;
+mod update;
 
+pub use cgroup::{Cgroup, SavedCgroup};
 pub use convert::shares_to_weight;
 pub use devices::DeviceProgram;
 pub use error::{Error, UpdateError};
 pub use hierarchy::{Hierarchies, Mode, V1Hierarchy, V2Hierarchy};
+pub use join::SelfJoin;
+pub use oom::{Oom, OomWatch};
 pub use plan::{CgroupDir, CgroupPlan, CgroupWrite, Ignored, PlanOptions, Version, plan, plan_update};
+pub use stats::{
+    Blkio, BlkioEntry, Cpu, CpuUsage, Cpuset, Hugetlb, IntelRdt, Memory, MemoryEntry, NetworkInterface, Pids,
+    Psi, PsiLine, Stats, Throttling,
+};

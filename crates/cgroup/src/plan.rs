@@ -43,6 +43,8 @@ pub struct CgroupDir {
     pub controllers: Vec<String>,
     /// Where the hierarchy is mounted; nothing above it is ever touched.
     pub mount_point: PathBuf,
+    /// Which directory of the hierarchy is mounted there.
+    pub mount_root: PathBuf,
     /// The directory.
     pub path: PathBuf,
     /// It is left out when it may not be made (rootless, and nothing asks for it).
@@ -225,6 +227,7 @@ fn dirs(hierarchies: &Hierarchies, inner: &Inner) -> Vec<CgroupDir> {
             _ => h.controllers.clone(),
         },
         mount_point: h.mount_point.clone(),
+        mount_root: h.mount_root.clone(),
         path: inner.in_v1(h),
         may_lack: false,
     });
@@ -232,6 +235,7 @@ fn dirs(hierarchies: &Hierarchies, inner: &Inner) -> Vec<CgroupDir> {
         version: Version::V2,
         controllers: h.controllers.clone(),
         mount_point: h.mount_point.clone(),
+        mount_root: h.mount_root.clone(),
         path: inner.in_v2(h, hierarchies.mode),
         may_lack: false,
     });

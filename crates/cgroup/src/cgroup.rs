@@ -1,0 +1,177 @@
+//! One container's cgroups: the owner of the directories.
+//!
+//! Made by the library from a plan, or from what the state file kept. It undoes what it made until
+//! [`Cgroup::keep`] says that the state file owns it now. It may not decide what a limit means: that was
+//! the plan.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::devices::DeviceProgram;
+use crate::error::Error;
+use crate::hierarchy::Mode;
+use crate::make::Maker;
+use crate::plan::{CgroupDir, CgroupPlan, CgroupWrite, Version};
+use crate::{apply, delete};
+
+/// A container's cgroups, one directory per hierarchy.
+///
+/// ```no_run
+/// use cofferdam_cgroup::{Cgroup, Hierarchies, PlanOptions, plan};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let resources = serde_json::from_str(r#"{"pids":{"limit":100}}"#)?;
+/// let hierarchies = Hierarchies::detect()?;
+/// let plan = plan(&hierarchies, Some("/demo"), "demo", &resources, &PlanOptions::default())
+///     .map_err(|rejects| rejects[0].to_string())?;
+/// let cgroup = Cgroup::create(&plan)?;
+/// cgroup.apply_limits()?;
+/// cgroup.join(std::process::id())?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Cgroup {
+    pub(crate) saved: SavedCgroup,
+    /// Directories that [`Cgroup::create`] made, parents first; none for a loaded one.
+    pub(crate) made: Vec<PathBuf>,
+    writes: Vec<CgroupWrite>,
+    devices: Option<DeviceProgram>,
+    undo: bool,
+}
+
+/// What the state file keeps of a container's cgroups.
+///
+/// ```
+/// let saved: cofferdam_cgroup::SavedCgroup =
+///     serde_json::from_str(r#"{"mode":"v2","dirs":[],"parents":[]}"#).unwrap();
+/// assert!(cofferdam_cgroup::Cgroup::load(saved).pids(true).unwrap().is_empty());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedCgroup {
+    /// How cgroups were mounted.
+    pub mode: Mode,
+    /// The container's directories.
+    pub dirs: Vec<CgroupDir>,
+    /// Directories above them that were made on the way; removed with them when nobody else uses them.
+    pub parents: Vec<PathBuf>,
+}
+
+impl SavedCgroup {
+    /// What a plan is going to own: to be kept before [`Cgroup::create`], so that whatever was made is
+    /// found again should the caller be killed in the middle.
+    #[must_use]
+    pub fn intended(plan: &CgroupPlan) -> Self {
+        Self { mode: plan.mode, dirs: plan.dirs.clone(), parents: Vec::new() }
+    }
+
+    /// The directories by controller, as runc's state has them: the v2 tree is the empty name, and
+    /// `name=systemd` keeps its prefix.
+    #[must_use]
+    pub fn paths(&self) -> BTreeMap<String, PathBuf> {
+        let entries = |dir: &CgroupDir| {
+            let names = match dir.version {
+                Version::V1 => dir.controllers.clone(),
+                Version::V2 => vec![String::new()],
+            };
+            names.into_iter().map(|name| (name, dir.path.clone())).collect::<Vec<_>>()
+        };
+        self.dirs.iter().flat_map(entries).collect()
+    }
+}
+
+impl Cgroup {
+    /// Makes the directories of a plan; limits are not written yet ([`Cgroup::apply_limits`]).
+    ///
+    /// Parents that do not exist are made, version 1 cpusets are filled from their parents, version 2
+    /// controllers are enabled in every ancestor.
+    ///
+    /// # Errors
+    /// When a directory cannot be made, exists with processes in it or is frozen, or a needed controller
+    /// cannot be enabled. What was made is removed again.
+    pub fn create(plan: &CgroupPlan) -> Result<Self, Error> {
+        let mut maker = Maker::new(plan);
+        match maker.all() {
+            Ok(()) => {}
+            Err(error) => {
+                maker.undo();
+                return Err(error);
+            }
+        }
+        let Maker { made, taken, .. } = maker;
+        // Writes keep pointing at their directories when others were left out.
+        let index = |old: usize| taken.iter().position(|t| *t == old).unwrap_or(old);
+        let writes = plan.writes.iter().map(|w| CgroupWrite { dir: index(w.dir), ..w.clone() }).collect();
+        let devices = plan.devices.as_ref().filter(|d| taken.contains(&d.dir));
+        let devices = devices.map(|d| DeviceProgram { dir: index(d.dir), program: d.program.clone() });
+        let dirs: Vec<CgroupDir> = taken.iter().filter_map(|t| plan.dirs.get(*t).cloned()).collect();
+        let is_leaf = |path: &PathBuf| dirs.iter().any(|d| d.path == *path);
+        let parents = made.iter().filter(|p| !is_leaf(p)).cloned().collect();
+        Ok(Self { saved: SavedCgroup { mode: plan.mode, dirs, parents }, made, writes, devices, undo: true })
+    }
+
+    /// Existing cgroups, from what the state file kept. Nothing is touched or checked.
+    #[must_use]
+    pub fn load(saved: SavedCgroup) -> Self {
+        Self { saved, made: Vec::new(), writes: Vec::new(), devices: None, undo: false }
+    }
+
+    /// What the state file keeps.
+    #[must_use]
+    pub fn saved(&self) -> SavedCgroup {
+        self.saved.clone()
+    }
+
+    /// From now on somebody else (the state file) answers for the directories: dropping this no longer
+    /// removes them.
+    pub fn keep(&mut self) -> SavedCgroup {
+        self.undo = false;
+        self.saved()
+    }
+
+    /// The container's directories; those left out of a rootless container are not among them.
+    #[must_use]
+    pub fn dirs(&self) -> &[CgroupDir] {
+        &self.saved.dirs
+    }
+
+    /// Writes the plan's limits and device rules.
+    ///
+    /// # Errors
+    /// The first one that the kernel refuses, with the field that asked for it.
+    pub fn apply_limits(&self) -> Result<(), Error> {
+        apply::writes(&self.saved.dirs, &self.writes)?;
+        let Some(devices) = &self.devices else { return Ok(()) };
+        let Some(dir) = self.saved.dirs.get(devices.dir) else { return Ok(()) };
+        apply::device_program(&dir.path, &devices.program, self.made.contains(&dir.path))
+    }
+
+    /// The directory whose hierarchy has `controller`.
+    pub(crate) fn dir_with(&self, v1: &str, v2: &str) -> Option<&CgroupDir> {
+        let has = |d: &&CgroupDir| match d.version {
+            Version::V1 => d.controllers.iter().any(|c| c == v1),
+            Version::V2 => d.controllers.iter().any(|c| c == v2),
+        };
+        let dirs = &self.saved.dirs;
+        dirs.iter().find(|d| d.version == Version::V1 && has(d)).or_else(|| dirs.iter().find(has))
+    }
+
+    pub(crate) fn v1(&self, controller: &str) -> Option<&Path> {
+        let has = |d: &&CgroupDir| d.version == Version::V1 && d.controllers.iter().any(|c| c == controller);
+        self.saved.dirs.iter().find(has).map(|d| d.path.as_path())
+    }
+
+    pub(crate) fn v2(&self) -> Option<&Path> {
+        self.saved.dirs.iter().find(|d| d.version == Version::V2).map(|d| d.path.as_path())
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        if self.undo {
+            // There is nobody left to tell; the state file's intention finds what stays.
+            let _ = delete::all(&self.saved);
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Removing cgroups.
+//!
+//! Called by [`crate::Cgroup`]. What is gone already is fine; what a container made inside goes first,
+//! children before parents. It may not kill: a cgroup with processes stays.
+
+use std::io;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use cofferdam_sys::Errno;
+
+use crate::cgroup::{Cgroup, SavedCgroup};
+use crate::error::Error;
+use crate::file;
+
+impl Cgroup {
+    /// Removes the directories, whatever is below them, and the parents that were made for them unless
+    /// somebody else uses those by now.
+    ///
+    /// Processes that were just killed may hold a cgroup for a moment: it is tried for about two seconds.
+    ///
+    /// # Errors
+    /// `EBUSY` when there are still processes. The other directories are removed all the same.
+    pub fn delete(&self) -> Result<(), Error> {
+        all(&self.saved)
+    }
+}
+
+pub(crate) fn all(saved: &SavedCgroup) -> Result<(), Error> {
+    let mut first = Ok(());
+    for dir in &saved.dirs {
+        let removed = tree(&dir.path).map_err(|e| explain(&dir.path, &e));
+        if first.is_ok() {
+            first = removed;
+        }
+    }
+    for parent in saved.parents.iter().rev() {
+        // EBUSY: it has become somebody else's parent too.
+        let _ = std::fs::remove_dir(parent);
+    }
+    first
+}
+
+/// Also true for a path that the kernel cannot look up: a read-only mount says EROFS even then.
+fn gone(path: &Path, error: &io::Error) -> bool {
+    file::is(error, Errno::ENOENT) || file::is(error, Errno::EROFS) && !path.exists()
+}
+
+fn tree(path: &Path) -> io::Result<()> {
+    let mut delay = Duration::from_micros(100);
+    loop {
+        let error = match std::fs::remove_dir(path) {
+            Ok(()) => return Ok(()),
+            Err(e) if gone(path, &e) => return Ok(()),
+            Err(e) => e,
+        };
+        if !file::is(&error, Errno::EBUSY) {
+            return Err(error);
+        }
+        children(path)?;
+        // Sums up to about two seconds.
+        if delay > Duration::from_secs(1) {
+            return Err(error);
+        }
+        sleep(delay);
+        delay *= 2;
+    }
+}
+
+fn children(path: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if gone(path, &e) => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            tree(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn explain(path: &Path, error: &io::Error) -> Error {
+    let out = Error::io("removing the cgroup", path, error);
+    if !file::is(error, Errno::EBUSY) {
+        return out;
+    }
+    let pids = crate::kill::pids_below(path).unwrap_or_default();
+    let shown: Vec<String> = pids.iter().take(5).map(ToString::to_string).collect();
+    let more = if pids.len() > shown.len() { " and more" } else { "" };
+    if shown.is_empty() {
+        out
+    } else {
+        out.detail(format!("processes are still in it: {}{more}", shown.join(", ")))
+    }
+}
