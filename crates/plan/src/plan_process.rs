@@ -44,7 +44,7 @@ pub(crate) fn decide(process: &Process, around: &Surroundings<'_>, findings: &mu
         groups: user::groups(at, &process.user, around.groups, findings),
         umask: user::umask(&process.user),
         caps: caps::decide(at, process.capabilities.as_ref(), around.available, findings),
-        rlimits: rlimits::decide(at, &process.rlimits, findings),
+        rlimits: rlimits::decide(at, &process.rlimits, facts.arch, findings),
         no_new_privs: process.no_new_privileges,
         apparmor: labels::apparmor(at, process.apparmor_profile.as_deref(), facts, findings),
         selinux: labels::selinux(at, process.selinux_label.as_deref(), facts, findings),

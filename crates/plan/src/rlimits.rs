@@ -3,11 +3,12 @@
 //! Called for create and exec alike. See getrlimit(2).
 
 use cofferdam_oci::{Pointer, Rlimit};
+use cofferdam_seccomp::Arch;
 
 use crate::RlimitPlan;
 use crate::findings::Findings;
 
-/// Names by number, as in `asm-generic/resource.h`: x86, arm, riscv, powerpc, s390 and loongarch use it.
+/// Names by number, as in `asm-generic/resource.h`.
 const NAMES: [&str; 16] = [
     "RLIMIT_CPU",
     "RLIMIT_FSIZE",
@@ -27,23 +28,39 @@ const NAMES: [&str; 16] = [
     "RLIMIT_RTTIME",
 ];
 
-/// The number of a resource, from its name.
+/// What differs on MIPS, as in its `asm/resource.h`; no other architecture with seccomp differs.
+const MIPS: [(&str, u32); 5] =
+    [("RLIMIT_NOFILE", 5), ("RLIMIT_AS", 6), ("RLIMIT_RSS", 7), ("RLIMIT_NPROC", 8), ("RLIMIT_MEMLOCK", 9)];
+
+/// The number of a resource on an architecture, from its name.
 ///
 /// ```
-/// assert_eq!(cofferdam_plan::rlimit_number("RLIMIT_NOFILE"), Some(7));
+/// use cofferdam_seccomp::Arch;
+/// assert_eq!(cofferdam_plan::rlimit_number("RLIMIT_NOFILE", Arch::X86_64), Some(7));
+/// assert_eq!(cofferdam_plan::rlimit_number("RLIMIT_NOFILE", Arch::Mips64), Some(5));
 /// ```
 #[must_use]
-pub fn rlimit_number(name: &str) -> Option<u32> {
+pub fn rlimit_number(name: &str, arch: Arch) -> Option<u32> {
+    use Arch::{Mips, Mips64, Mips64n32, Mipsel, Mipsel64, Mipsel64n32};
+    let mips = matches!(arch, Mips | Mips64 | Mips64n32 | Mipsel | Mipsel64 | Mipsel64n32);
+    if let Some((_, number)) = MIPS.iter().find(|(known, _)| mips && *known == name) {
+        return Some(*number);
+    }
     NAMES.iter().position(|known| *known == name).and_then(|n| u32::try_from(n).ok())
 }
 
 /// Judges all limits.
-pub(crate) fn decide(at: &Pointer, limits: &[Rlimit], findings: &mut Findings) -> Vec<RlimitPlan> {
+pub(crate) fn decide(
+    at: &Pointer,
+    limits: &[Rlimit],
+    arch: Arch,
+    findings: &mut Findings,
+) -> Vec<RlimitPlan> {
     let list = at.key("rlimits");
     let mut result: Vec<RlimitPlan> = Vec::new();
     for (i, limit) in limits.iter().enumerate() {
         let at = list.index(i);
-        let Some(resource) = rlimit_number(&limit.kind) else {
+        let Some(resource) = rlimit_number(&limit.kind, arch) else {
             findings.reject(at.key("type"), format!("{:?} is no resource limit", limit.kind));
             continue;
         };
