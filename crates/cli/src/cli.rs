@@ -1,0 +1,168 @@
+//! The whole command line: global flags, the list of commands, and what happens when a line is wrong.
+//!
+//! Called by `main`, and by the generators of man pages and completions, which read the definitions.
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::commands::Command;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::log::Log;
+use crate::{go_flags, output};
+
+const ABOUT: &str = "Linux container runtime (OCI) and sandbox";
+const LONG_ABOUT: &str = "Linux container runtime (OCI) and sandbox
+
+Runs containers described by OCI bundles (a directory with config.json and a root filesystem), under
+the command line that container engines expect of runc; and runs single programs in a sandbox made on
+the spot.";
+
+/// What an engine reads of `--version`: the name, then one `key: value` a line.
+const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: ", "1.3.0");
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "cofferdam", version = VERSION, about = ABOUT, long_about = LONG_ABOUT)]
+#[command(disable_version_flag = true, disable_help_subcommand = false, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that stand before the command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Print the version and exit
+    #[arg(short = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+    /// Log debugging messages too
+    #[arg(long)]
+    pub(crate) debug: bool,
+    /// Write log messages to FILE instead of standard error (errors are printed there in any case)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log: Option<PathBuf>,
+    /// Format of log messages: text or json
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: String,
+    /// Directory that keeps the state of containers; should be on a tmpfs [default: /run/cofferdam, or
+    /// $XDG_RUNTIME_DIR/cofferdam when not root]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
+    /// Let systemd make the cgroups; cgroupsPath is then SLICE:PREFIX:NAME
+    #[arg(long)]
+    pub(crate) systemd_cgroup: bool,
+    /// Go on without cgroups when there is no permission for them: true, false or auto
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) rootless: String,
+    /// Ignored; was the path of criu
+    #[arg(long, value_name = "FILE", hide = true)]
+    criu: Option<PathBuf>,
+}
+
+/// Parses, obeys and turns the outcome into an exit code.
+pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
+    let mut definitions = Cli::command();
+    let words = go_flags::normalise(words, &definitions);
+    let log_words = words.clone();
+    let line = std::iter::once(OsString::from("cofferdam")).chain(words);
+    let parsed = definitions.try_get_matches_from_mut(line).and_then(|m| Cli::from_arg_matches(&m));
+    match parsed {
+        Ok(cli) => obey(cli),
+        Err(error) => refuse(&error, &log_words),
+    }
+}
+
+fn obey(cli: Cli) -> ExitCode {
+    let log = match Log::open(cli.global.log.as_deref(), &cli.global.log_format, cli.global.debug) {
+        Ok(log) => log,
+        Err(failure) => return report(&Log::to_stderr(), &failure),
+    };
+    let outcome = Context::new(&cli.global, log.clone()).and_then(|context| cli.command.execute(&context));
+    match outcome {
+        Ok(code) => exit_code(code),
+        Err(failure) => report(&log, &failure),
+    }
+}
+
+/// Exit codes are a byte; what the kernel says fits, and anything else is a plain failure.
+fn exit_code(code: i32) -> ExitCode {
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+fn report(log: &Log, failure: &Failure) -> ExitCode {
+    log.error(failure.message());
+    exit_code(failure.code())
+}
+
+/// Help and version are no errors; an unknown command has an exit code of its own.
+fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return match output::text(&text) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(failure) => report(&Log::to_stderr(), &failure),
+            };
+        }
+        _ => {}
+    }
+    let log = log_of(words).unwrap_or_else(Log::to_stderr);
+    log.usage(text.strip_prefix("error: ").unwrap_or(&text));
+    if error.kind() == ErrorKind::InvalidSubcommand { ExitCode::from(3) } else { ExitCode::FAILURE }
+}
+
+/// The log that a line asks for which could not be parsed: the engine looks for the reason there.
+fn log_of(words: &[OsString]) -> Option<Log> {
+    let value = |flag: &[u8]| {
+        let globals = words.iter().take_while(|word| word.as_bytes().starts_with(b"-"));
+        globals.filter_map(|word| word.as_bytes().strip_prefix(flag)).last()
+    };
+    let file = Path::new(OsStr::from_bytes(value(b"--log=")?));
+    let format = value(b"--log-format=").and_then(|bytes| std::str::from_utf8(bytes).ok());
+    Log::open(Some(file), format.unwrap_or("text"), false).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_says_what_it_does() {
+        let root = Cli::command();
+        let every = root.get_subcommands().chain(std::iter::once(&root));
+        for command in every {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn the_version_names_the_specification() {
+        assert!(VERSION.ends_with(cofferdam::oci::SPEC_VERSION));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_parsed_still_names_its_log() {
+        let dir = std::env::temp_dir().join(format!("cofferdam-cli-log-{}", std::process::id()));
+        let words = ["--debug".into(), "--log-format=json".into(), format!("--log={}", dir.display()).into()];
+        assert!(log_of(&words).is_some());
+        std::fs::remove_file(&dir).unwrap();
+        assert!(log_of(&["run".into(), "--log=/x".into()]).is_none());
+    }
+}

@@ -1,0 +1,41 @@
+//! `delete`: remove what a container leaves behind.
+
+use cofferdam::Status;
+
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+
+/// Delete a container
+///
+/// Removes everything that a stopped or never started container holds.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Delete {
+    /// Kill the container when it runs; be content when there is none
+    #[arg(short, long)]
+    force: bool,
+    /// Name of the container
+    container_id: String,
+}
+
+impl Delete {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        let container = match context.container(&self.container_id) {
+            Err(failure) if failure.is_absent() && self.force => return Ok(0),
+            found => found?,
+        };
+        let status = container.status()?;
+        if self.force || status == Status::Created {
+            container.delete(true)?;
+            return Ok(0);
+        }
+        if status != Status::Stopped {
+            return Err(Failure::new(format!(
+                "cannot delete container {} that is not stopped: {} (hint: kill it first, or give --force)",
+                self.container_id,
+                status.as_str()
+            )));
+        }
+        container.delete(false)?;
+        Ok(0)
+    }
+}

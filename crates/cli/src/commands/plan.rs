@@ -1,0 +1,39 @@
+//! `plan`: show what a start would do, without doing it.
+
+use crate::context::{Context, container_id};
+use crate::failure::{Failure, Outcome};
+use crate::options::CreateFlags;
+use crate::output;
+
+/// Show what running a bundle would do
+///
+/// Reads the bundle and the host, decides everything, prints the decision and changes nothing. What
+/// cannot be obeyed is listed, each with its place in config.json.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    flags: CreateFlags,
+    /// How to print: text or json
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    format: String,
+    /// Name the container would have
+    #[arg(default_value = "plan")]
+    container_id: String,
+}
+
+impl Plan {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        let id = container_id(&self.container_id)?;
+        let bundle = self.flags.bundle()?;
+        // As `run` in the foreground would see it, which any bundle can be.
+        let detach = self.flags.has_console_socket();
+        let options = self.flags.into_options(context, &bundle, detach)?;
+        let report = cofferdam::plan(&bundle, &id, &options)?;
+        match self.format.as_str() {
+            "text" => output::text(&report.to_string())?,
+            "json" => output::text(&(output::pretty(&report, "  ")? + "\n"))?,
+            _ => return Err(Failure::new("invalid format option (hint: text or json)")),
+        }
+        Ok(0)
+    }
+}

@@ -1,0 +1,80 @@
+//! `run`: create and start in one go.
+
+use cofferdam::{Bundle, Container, ContainerId, CreateOptions, Process, TerminalMode};
+
+use crate::context::{Context, container_id};
+use crate::failure::{Failure, Outcome};
+use crate::foreground::{self, Signals};
+use crate::options::CreateFlags;
+use crate::raw_terminal::RawTerminal;
+use crate::relay::Relay;
+
+/// Create a container and run its program
+///
+/// Without --detach the command stays until the program ends: signals are passed on to it, its exit code
+/// is the command's, and the container is deleted.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    flags: CreateFlags,
+    /// Return once the program runs
+    #[arg(short, long)]
+    detach: bool,
+    /// Do not delete the container when its program ends
+    #[arg(long)]
+    keep: bool,
+    /// Do not become the parent of the container's orphans
+    #[arg(long)]
+    no_subreaper: bool,
+    /// Name of the container; no other on this host may have it
+    container_id: String,
+}
+
+impl Run {
+    pub(crate) fn execute(self, context: &Context) -> Outcome {
+        let id = container_id(&self.container_id)?;
+        let bundle = self.flags.bundle()?;
+        let options = self.flags.into_options(context, &bundle, self.detach)?;
+        if !self.no_subreaper {
+            foreground::become_subreaper(&context.log);
+        }
+        if self.detach {
+            Container::run(&context.store, &id, &bundle, options)?;
+            return Ok(0);
+        }
+        in_foreground(context, &id, &bundle, options, self.keep)
+    }
+}
+
+/// Runs a container until its program ends; deletes it unless told to `keep` it.
+pub(super) fn in_foreground(
+    context: &Context,
+    id: &ContainerId,
+    bundle: &Bundle,
+    options: CreateOptions,
+    keep: bool,
+) -> Outcome {
+    let host = (options.terminal == TerminalMode::Own).then(RawTerminal::find).transpose()?;
+    let signals = Signals::take()?;
+    let (container, process) = Container::run(&context.store, id, bundle, options)?;
+    let outcome = attend(&process, &signals, host, context);
+    if !keep && let Err(error) = container.delete(outcome.is_err()) {
+        context.log.warning(&error.to_string());
+    }
+    outcome
+}
+
+/// Stays with a process until it ends. `host` is the caller's terminal when the process has its own.
+pub(super) fn attend(
+    process: &Process,
+    signals: &Signals,
+    host: Option<RawTerminal>,
+    context: &Context,
+) -> Outcome {
+    let relay = match (host, process.terminal()) {
+        (Some(host), Some(master)) => Some(Relay::new(host, master)?),
+        (Some(_), None) => return Err(Failure::new("the process was to have a terminal and has none")),
+        (None, _) => None,
+    };
+    foreground::follow(process, signals, relay, &context.log)
+}

@@ -1,0 +1,103 @@
+//! Why a command failed: the text for people and engines, and the exit code.
+//!
+//! Engines recognise some errors by their words. The library says what happened in its own; the words
+//! that engines look for are added here and nowhere else.
+
+use cofferdam::{Error, ErrorKind};
+use std::fmt;
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    code: i32,
+    absent: bool,
+}
+
+/// What a command gives back: the exit code, or why there is none.
+pub(crate) type Outcome = Result<i32, Failure>;
+
+impl Failure {
+    /// A failure with exit code 1.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 1, absent: false }
+    }
+
+    /// A failed call of the system: what was being done, and the system's answer.
+    pub(crate) fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {
+        Self::new(format!("{doing}: {}", plain(error)))
+    }
+
+    /// The same with another exit code.
+    pub(crate) fn with_code(mut self, code: i32) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// The same with what was being done in front.
+    pub(crate) fn during(mut self, doing: &str) -> Self {
+        self.message = format!("{doing}: {}", self.message);
+        self
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn code(&self) -> i32 {
+        self.code
+    }
+
+    /// Whether it is that the container does not exist.
+    pub(crate) fn is_absent(&self) -> bool {
+        self.absent
+    }
+}
+
+/// The system's words for an error without the number that std appends, lower case as in Go.
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        let message = match words(error.kind()) {
+            Some(words) if !text.contains(words) => format!("{words}: {text}"),
+            _ => text,
+        };
+        Self { message, code: 1, absent: error.kind() == ErrorKind::NotFound }
+    }
+}
+
+/// What podman, CRI-O and containerd look for.
+fn words(kind: ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::NotFound => Some("container does not exist"),
+        ErrorKind::AlreadyExists => Some("container with given ID already exists"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_find_their_words() {
+        let absent = Failure::from(Error::new(ErrorKind::NotFound, "load state").with_object("x"));
+        assert!(absent.message().starts_with("container does not exist: "));
+        assert!(absent.is_absent());
+        let said = Failure::from(Error::new(ErrorKind::NotFound, "container does not exist"));
+        assert_eq!(said.message().matches("does not exist").count(), 1);
+    }
+
+    #[test]
+    fn the_system_speaks_lower_case_without_numbers() {
+        let error = std::io::Error::from_raw_os_error(2);
+        assert_eq!(Failure::io("open /x", &error).message(), "open /x: no such file or directory");
+    }
+}

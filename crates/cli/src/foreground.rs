@@ -1,0 +1,113 @@
+//! Standing in for a process that runs in the foreground: signals go to it, its exit code comes back.
+//!
+//! Called by `run`, `exec` and `sandbox`. One thread and one poll(2): a signalfd, the process's pidfd
+//! and, when it has a terminal, the descriptors of the [`Relay`].
+
+use cofferdam::Process;
+use nix::sys::signal::SigSet;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::Signal;
+use std::os::fd::AsFd;
+
+use crate::failure::Failure;
+use crate::log::Log;
+use crate::relay::Relay;
+
+/// All signals of this process, as something to be read.
+#[derive(Debug)]
+pub(crate) struct Signals(SignalFd);
+
+impl Signals {
+    /// Takes every signal from now on; called before the process is made, so that none falls between.
+    pub(crate) fn take() -> Result<Self, Failure> {
+        let all = SigSet::all();
+        all.thread_block()
+            .and_then(|()| SignalFd::with_flags(&all, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC))
+            .map(Self)
+            .map_err(|errno| Failure::io("take over signals", &errno.into()))
+    }
+
+    fn next(&self) -> Option<i32> {
+        let info = self.0.read_signal().ok().flatten()?;
+        i32::try_from(info.ssi_signo).ok()
+    }
+}
+
+/// Makes this process the parent of orphans, so that none of the container's outlives it unseen.
+pub(crate) fn become_subreaper(log: &Log) {
+    if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        log.warning(&format!("become a subreaper: {error}"));
+    }
+}
+
+/// Waits for the end of `process` and gives its exit code, 128 + n when a signal ended it.
+pub(crate) fn follow(
+    process: &Process,
+    signals: &Signals,
+    mut relay: Option<Relay>,
+    log: &Log,
+) -> Result<i32, Failure> {
+    if let Some(relay) = &mut relay {
+        relay.resize();
+    }
+    loop {
+        let mut wanted = vec![
+            PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(signals.0.as_fd(), PollFlags::IN),
+        ];
+        let roles = relay.as_ref().map_or_else(Vec::new, |relay| relay.register(&mut wanted));
+        match poll(&mut wanted, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(Failure::io("wait for the process", &errno.into())),
+        }
+        let ready: Vec<PollFlags> = wanted.iter().map(PollFd::revents).collect();
+        if !ready[0].is_empty() {
+            break;
+        }
+        if !ready[1].is_empty() {
+            pass_on(process, signals, relay.as_mut(), log);
+        }
+        if let Some(relay) = &mut relay {
+            relay.carry(&roles, &ready[2..]);
+        }
+    }
+    let status = process.wait()?.shell_code();
+    log.debug(|| format!("process {} exited with {status}", process.pid()));
+    if let Some(relay) = relay {
+        relay.finish();
+    }
+    Ok(status)
+}
+
+fn pass_on(process: &Process, signals: &Signals, mut relay: Option<&mut Relay>, log: &Log) {
+    while let Some(number) = signals.next() {
+        match Signal::from_named_raw(number) {
+            Some(Signal::CHILD) => reap(process.pid()),
+            Some(Signal::WINCH) => {
+                if let Some(relay) = &mut relay {
+                    relay.resize();
+                }
+            }
+            Some(Signal::PIPE | Signal::URG) => {}
+            _ => {
+                log.debug(|| format!("forwarding signal {number} to {}", process.pid()));
+                if let Err(error) = process.kill(number) {
+                    log.debug(|| format!("forwarding signal {number}: {error}"));
+                }
+            }
+        }
+    }
+}
+
+/// Buries orphans. The process itself is left for its pidfd: who waits for it wants its status.
+fn reap(own: i32) {
+    let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG;
+    while let Ok(status) = waitid(Id::All, ended | WaitPidFlag::WNOWAIT) {
+        let Some(pid) = status.pid().filter(|pid| pid.as_raw() != own) else { return };
+        if waitid(Id::Pid(pid), ended).is_err() {
+            return;
+        }
+    }
+}
