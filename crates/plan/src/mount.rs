@@ -56,6 +56,9 @@ pub enum MountKind {
         params: Vec<FsParam>,
         /// `tmpcopyup`: what the root filesystem holds at the target is copied into it.
         copy_up: bool,
+        /// A tmpfs that the document gives no `mode`: it gets the permission bits of what it covers, if there
+        /// is something, as for runc. Otherwise the kernel's 1777 would open a closed directory.
+        inherit_mode: bool,
         /// Whether the target may be reached through symbolic links inside the root (never for proc and
         /// sysfs: CVE-2019-19921).
         symlinks: bool,

@@ -196,6 +196,7 @@ fn filesystem(
         source: source.map(str::to_owned),
         params: params(scene, fstype, options, target),
         copy_up: options.copy_up && fstype == "tmpfs",
+        inherit_mode: fstype == "tmpfs" && options.params.iter().all(|param| param.key != "mode"),
         symlinks: !matches!(fstype, "proc" | "sysfs"),
     })
 }

@@ -1,6 +1,6 @@
 //! The decision for a new container.
 
-use cofferdam_oci::{Linux, Pointer, Process, Reject, Spec};
+use cofferdam_oci::{Linux, Pointer, Reject, Spec};
 
 use crate::bits::{CAP_SETGID, CLONE_NEWNET, CLONE_NEWUSER};
 use crate::caps::Available;
@@ -8,7 +8,7 @@ use crate::findings::Findings;
 use crate::plan_process::{Surroundings, keeps_groups};
 use crate::scene::Scene;
 use crate::user::Groups;
-use crate::{HostFacts, InitPlan, Options, Setgroups};
+use crate::{AffinityPlan, HostFacts, InitPlan, Options, ProcessPlan, Setgroups};
 use crate::{
     devices, hidden, hooks, idmaps, labels, mounts, names, namespaces, net_devices, plan_process, rdt, root,
     sysctl, time_offsets, version,
@@ -99,7 +99,7 @@ pub(crate) fn keyring(id: &str, none: bool) -> Option<String> {
     (!none).then(|| format!("_ses.{id}"))
 }
 
-fn process(scene: &Scene<'_>, findings: &mut Findings) -> Option<crate::ProcessPlan> {
+fn process(scene: &Scene<'_>, findings: &mut Findings) -> Option<ProcessPlan> {
     let at = Pointer::new("/process");
     let Some(process) = &scene.spec.process else {
         findings.reject(at, "missing");
@@ -113,12 +113,13 @@ fn process(scene: &Scene<'_>, findings: &mut Findings) -> Option<crate::ProcessP
         mapped: scene.mapped(),
         groups: groups(scene),
     };
-    if !scene.options.notify_socket {
-        return Some(plan_process::decide(process, &around, findings));
+    let mut process = process.clone();
+    if scene.options.notify_socket {
+        process.env.push(format!("NOTIFY_SOCKET={}/notify.sock", crate::NOTIFY_DIRECTORY));
     }
-    let variable = format!("NOTIFY_SOCKET={}/notify.sock", crate::NOTIFY_DIRECTORY);
-    let env = process.env.iter().cloned().chain([variable]).collect();
-    Some(plan_process::decide(&Process { env, ..process.clone() }, &around, findings))
+    let plan = plan_process::decide(&process, &around, findings);
+    // Judged here, but meant for those that join.
+    Some(ProcessPlan { affinity: AffinityPlan::default(), ..plan })
 }
 
 fn groups(scene: &Scene<'_>) -> Groups {

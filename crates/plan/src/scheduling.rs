@@ -55,6 +55,13 @@ pub(crate) fn scheduler(at: &Pointer, asked: &Scheduler, findings: &mut Findings
     } else if !realtime && priority != 0 {
         findings.reject(at.key("priority"), format!("{} has none", asked.policy));
     }
+    match asked.policy.as_str() {
+        "SCHED_ISO" => {
+            findings.lacks(at.key("policy"), "no kernel has SCHED_ISO yet: its number is reserved")
+        }
+        "SCHED_DEADLINE" => deadline(&at, asked, findings),
+        _ => {}
+    }
     for (key, value) in [("runtime", asked.runtime), ("deadline", asked.deadline), ("period", asked.period)] {
         if asked.policy != "SCHED_DEADLINE" && value.is_some_and(|v| v != 0) {
             findings.reject(at.key(key), format!("{} has none", asked.policy));
@@ -69,6 +76,21 @@ pub(crate) fn scheduler(at: &Pointer, asked: &Scheduler, findings: &mut Findings
         deadline: asked.deadline.unwrap_or_default(),
         period: asked.period.unwrap_or_default(),
     })
+}
+
+/// `__checkparam_dl` of the kernel: a microsecond at least, and runtime ≤ deadline ≤ period.
+fn deadline(at: &Pointer, asked: &Scheduler, findings: &mut Findings) {
+    let (runtime, deadline) = (asked.runtime.unwrap_or_default(), asked.deadline.unwrap_or_default());
+    let period = asked.period.filter(|period| *period != 0).unwrap_or(deadline);
+    if runtime < 1024 {
+        findings.reject(at.key("runtime"), format!("{runtime} is less than 1024 nanoseconds"));
+    }
+    if runtime > deadline {
+        findings.reject(at.key("deadline"), format!("{deadline} is less than the runtime {runtime}"));
+    }
+    if deadline > period {
+        findings.reject(at.key("period"), format!("{period} is less than the deadline {deadline}"));
+    }
 }
 
 /// Judges the I/O priority: `IOPRIO_PRIO_VALUE`.

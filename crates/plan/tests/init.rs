@@ -236,8 +236,7 @@ fn scheduling_becomes_numbers() {
     let scheduler = plan.process.scheduler.unwrap();
     assert_eq!((scheduler.policy, scheduler.priority, scheduler.flags), (2, 5, 1));
     assert_eq!(plan.process.io_priority, Some((3 << 13) | 7));
-    assert_eq!(plan.process.affinity.initial, Some(vec![3]));
-    assert_eq!(plan.process.affinity.last, None);
+    assert_eq!(plan.process.affinity, cofferdam_plan::AffinityPlan::default());
     assert_eq!(plan.process.rlimits[0].resource, 7);
     assert_eq!(plan.process.personality, Some(8));
     let policy = plan.process.memory_policy.unwrap();

@@ -66,7 +66,9 @@ fn a_read_only_tmpfs_or_dev_is_so_only_at_the_end() {
     let m = mount(json!({"destination": "/t", "type": "tmpfs", "options": ["ro", "size=1m", "tmpcopyup"]}));
     assert_eq!(params(&m.kind), ["size=1m"]);
     assert!(m.late_readonly && m.attr.set == RDONLY);
-    assert!(matches!(m.kind, MountKind::Filesystem { copy_up: true, .. }));
+    assert!(matches!(m.kind, MountKind::Filesystem { copy_up: true, inherit_mode: true, .. }));
+    let m = mount(json!({"destination": "/t", "type": "tmpfs", "options": ["mode=755"]}));
+    assert!(matches!(m.kind, MountKind::Filesystem { inherit_mode: false, .. }));
     let m = mount(json!({"destination": "/dev/", "type": "devtmpfs", "options": ["ro"]}));
     assert!(m.late_readonly && params(&m.kind).is_empty());
     let m = mount(json!({"destination": "/sys", "type": "sysfs", "options": ["ro"]}));

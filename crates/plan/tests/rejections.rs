@@ -91,6 +91,19 @@ fn a_bad_scheduler_is_rejected() {
             &["/process/scheduler/priority: 0 is not between 1 and 99"],
         ),
         (
+            "/process/scheduler",
+            json!({"policy": "SCHED_DEADLINE", "runtime": 5000, "deadline": 4000, "period": 3000}),
+            &[
+                "/process/scheduler/deadline: 4000 is less than the runtime 5000",
+                "/process/scheduler/period: 3000 is less than the deadline 4000",
+            ],
+        ),
+        (
+            "/process/scheduler",
+            json!({"policy": "SCHED_ISO"}),
+            &["/process/scheduler/policy: no kernel has SCHED_ISO yet: its number is reserved"],
+        ),
+        (
             "/process/ioPriority",
             json!({"class": "IOPRIO_CLASS_X", "priority": 8}),
             &[
