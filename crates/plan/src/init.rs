@@ -8,6 +8,11 @@ use std::path::PathBuf;
 use crate::{HostPath, InPath, MountPlan, ProcessPlan};
 
 /// What the command line or the embedder asks for besides the document.
+///
+/// ```
+/// let options = cofferdam_plan::Options { bundle: "/b".into(), id: "box".into(), ..Default::default() };
+/// assert!(!options.no_pivot);
+/// ```
 #[derive(Clone, Debug, Default)]
 #[allow(clippy::struct_excessive_bools)]
 pub struct Options {
@@ -31,6 +36,11 @@ pub struct Options {
 }
 
 /// One of the container's cgroup directories.
+///
+/// ```
+/// let dir = cofferdam_plan::CgroupDir { options: vec!["pids".into()], path: "/sys/fs/cgroup/pids/box".into() };
+/// assert!(dir.path.is_absolute());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CgroupDir {
     /// As [`crate::V1Mount::options`]; empty for the v2 tree.
@@ -40,6 +50,17 @@ pub struct CgroupDir {
 }
 
 /// A new container.
+///
+/// ```
+/// use cofferdam_plan::{HostFacts, Options, plan_init};
+/// let spec = cofferdam_oci::parse_spec(
+///     br#"{"ociVersion": "1.3.0", "root": {"path": "/r"}, "process": {"cwd": "/", "args": ["sh"]}}"#,
+/// )
+/// .unwrap();
+/// let options = Options { bundle: "/b".into(), ..Options::default() };
+/// let plan = plan_init(&spec, &HostFacts::typical(), &options).unwrap();
+/// assert_eq!(plan.new_namespaces, 0);
+/// ```
 #[derive(Clone, Debug)]
 pub struct InitPlan {
     /// The root filesystem.
@@ -90,6 +111,19 @@ pub struct InitPlan {
 }
 
 /// The root filesystem.
+///
+/// ```
+/// use cofferdam_plan::{HostPath, Pivot, RootPlan};
+/// let root = RootPlan {
+///     path: HostPath::new("rootfs", "/bundle".as_ref()).unwrap(),
+///     readonly: true,
+///     propagation: (1 << 19) | (1 << 14), // MS_SLAVE | MS_REC
+///     final_propagation: None,
+///     pivot: Pivot::PivotRoot,
+///     new_mount_namespace: true,
+/// };
+/// assert!(root.path.as_path().is_absolute());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootPlan {
     /// Directory on the host.
@@ -109,6 +143,10 @@ pub struct RootPlan {
 }
 
 /// How the old root is left.
+///
+/// ```
+/// assert_ne!(cofferdam_plan::Pivot::PivotRoot, cofferdam_plan::Pivot::Chroot);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pivot {
     /// pivot_root(2).
@@ -120,6 +158,16 @@ pub enum Pivot {
 }
 
 /// A namespace to join.
+///
+/// ```
+/// use cofferdam_plan::{HostPath, JoinNamespace};
+/// let join = JoinNamespace {
+///     pointer: cofferdam_oci::Pointer::new("/linux/namespaces/0"),
+///     kind: 0x4000_0000, // CLONE_NEWNET
+///     path: HostPath::new("/run/netns/a", "/".as_ref()).unwrap(),
+/// };
+/// assert_eq!(join.kind.count_ones(), 1);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JoinNamespace {
     /// The entry of the document.
@@ -131,6 +179,13 @@ pub struct JoinNamespace {
 }
 
 /// Id maps of a new user namespace.
+///
+/// ```
+/// use cofferdam_plan::{IdMaps, Setgroups};
+/// let own = cofferdam_oci::IdMapping { container_id: 0, host_id: 1000, size: 1 };
+/// let maps = IdMaps { uid: vec![own], gid: vec![own], setgroups: Setgroups::Deny, helpers: None };
+/// assert_eq!(maps.uid, maps.gid);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdMaps {
     /// User ids.
@@ -144,6 +199,10 @@ pub struct IdMaps {
 }
 
 /// See user_namespaces(7), /proc/PID/setgroups.
+///
+/// ```
+/// assert_ne!(cofferdam_plan::Setgroups::Allow, cofferdam_plan::Setgroups::Deny);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setgroups {
     /// Left as it is.
@@ -153,6 +212,12 @@ pub enum Setgroups {
 }
 
 /// One clock of a new time namespace.
+///
+/// ```
+/// let pointer = cofferdam_oci::Pointer::new("/linux/timeOffsets/boottime");
+/// let offset = cofferdam_plan::TimeOffsetPlan { pointer, clock: "boottime", secs: -5, nanosecs: 0 };
+/// assert_eq!(format!("{} {} {}", offset.clock, offset.secs, offset.nanosecs), "boottime -5 0");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeOffsetPlan {
     /// The entry of the document.
@@ -166,6 +231,22 @@ pub struct TimeOffsetPlan {
 }
 
 /// A device node.
+///
+/// ```
+/// use cofferdam_plan::{Device, DeviceKind, DeviceSource, InPath};
+/// let null = Device {
+///     pointer: cofferdam_oci::Pointer::root(),
+///     path: InPath::new("/dev/null").unwrap(),
+///     kind: DeviceKind::Character,
+///     major: 1,
+///     minor: 3,
+///     mode: 0o666,
+///     uid: 0,
+///     gid: 0,
+///     source: DeviceSource::Mknod,
+/// };
+/// assert_eq!(null.path.as_str(), "/dev/null");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// The entry of the document; the root for default devices.
@@ -189,6 +270,10 @@ pub struct Device {
 }
 
 /// Kinds of device nodes.
+///
+/// ```
+/// assert_ne!(cofferdam_plan::DeviceKind::Block, cofferdam_plan::DeviceKind::Character);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceKind {
     /// `c` and `u`.
@@ -200,6 +285,12 @@ pub enum DeviceKind {
 }
 
 /// How a device node is made.
+///
+/// ```
+/// use cofferdam_plan::{DeviceSource, HostPath};
+/// let bind = DeviceSource::Bind(HostPath::new("/dev/fuse", "/".as_ref()).unwrap());
+/// assert_ne!(bind, DeviceSource::Mknod);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceSource {
     /// mknod(2).
@@ -209,6 +300,12 @@ pub enum DeviceSource {
 }
 
 /// A symbolic link.
+///
+/// ```
+/// use cofferdam_plan::{InPath, Symlink};
+/// let link = Symlink { path: InPath::new("/dev/ptmx").unwrap(), target: "pts/ptmx".into() };
+/// assert!(!link.target.starts_with('/'));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symlink {
     /// Where, inside.
@@ -218,6 +315,12 @@ pub struct Symlink {
 }
 
 /// A kernel parameter.
+///
+/// ```
+/// let pointer = cofferdam_oci::Pointer::new("/linux/sysctl").key("net.ipv4.ip_forward");
+/// let sysctl = cofferdam_plan::SysctlPlan { pointer, file: "net/ipv4/ip_forward".into(), value: "1".into() };
+/// assert!(!sysctl.file.starts_with('/'));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SysctlPlan {
     /// The entry of the document.
@@ -229,6 +332,12 @@ pub struct SysctlPlan {
 }
 
 /// A network device to move.
+///
+/// ```
+/// let pointer = cofferdam_oci::Pointer::new("/linux/netDevices/eth1");
+/// let device = cofferdam_plan::NetDevicePlan { pointer, host_name: "eth1".into(), name: "eth0".into() };
+/// assert_ne!(device.host_name, device.name);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetDevicePlan {
     /// The entry of the document.
@@ -240,6 +349,17 @@ pub struct NetDevicePlan {
 }
 
 /// Resource director technology.
+///
+/// ```
+/// let rdt = cofferdam_plan::RdtPlan {
+///     resctrl: "/sys/fs/resctrl".into(),
+///     clos_id: "gold".into(),
+///     must_exist: false,
+///     schemata: vec!["L3:0=ff".into()],
+///     monitoring: false,
+/// };
+/// assert!(rdt.resctrl.join(&rdt.clos_id).ends_with("gold"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RdtPlan {
     /// Where resctrl is mounted.
@@ -255,6 +375,10 @@ pub struct RdtPlan {
 }
 
 /// The six kinds of hooks.
+///
+/// ```
+/// assert!(cofferdam_plan::HooksPlan::default().poststop.is_empty());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HooksPlan {
     /// `prestart`.
@@ -272,6 +396,17 @@ pub struct HooksPlan {
 }
 
 /// One hook.
+///
+/// ```
+/// let hook = cofferdam_plan::HookPlan {
+///     pointer: cofferdam_oci::Pointer::new("/hooks/poststop/0"),
+///     path: "/bin/true".into(),
+///     args: vec!["/bin/true".into()],
+///     env: vec![],
+///     timeout_ms: Some(5000),
+/// };
+/// assert!(hook.path.starts_with('/'));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookPlan {
     /// The entry of the document.
@@ -287,6 +422,14 @@ pub struct HookPlan {
 }
 
 /// A process in an existing container.
+///
+/// ```
+/// use cofferdam_plan::{ExecOptions, HostFacts, plan_exec};
+/// let spec = cofferdam_oci::parse_spec(br#"{"ociVersion": "1.3.0"}"#).unwrap();
+/// let process = cofferdam_oci::parse(br#"{"cwd": "/", "args": ["ps"]}"#).unwrap();
+/// let options = ExecOptions { no_new_keyring: true, ..ExecOptions::default() };
+/// assert!(plan_exec(&process, &spec, &HostFacts::typical(), &options).unwrap().keyring.is_none());
+/// ```
 #[derive(Clone, Debug)]
 pub struct ExecPlan {
     /// Namespaces of the container's init that are joined, `CLONE_NEW*` bits, all in one setns(2) on
@@ -303,6 +446,11 @@ pub struct ExecPlan {
 }
 
 /// What `exec` needs to know besides the process document.
+///
+/// ```
+/// let options = cofferdam_plan::ExecOptions { id: "box".into(), ..Default::default() };
+/// assert!(!options.setgroups_denied);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ExecOptions {
     /// The container's id (its session keyring is named after it).

@@ -7,6 +7,21 @@ use cofferdam_oci::{IdMapping, Pointer};
 use crate::{HostPath, InPath};
 
 /// One mount of the container, in the order of the document.
+///
+/// ```
+/// use cofferdam_plan::{Attr, InPath, MountKind, MountPlan};
+/// let readonly = MountPlan {
+///     pointer: cofferdam_oci::Pointer::new("/mounts/0"),
+///     target: InPath::new("/data").unwrap(),
+///     kind: MountKind::Remount,
+///     attr: Attr { set: 1, clear: 0 }, // MOUNT_ATTR_RDONLY
+///     recursive_attr: Attr::default(),
+///     propagation: vec![],
+///     idmap: None,
+///     late_readonly: false,
+/// };
+/// assert_eq!(readonly.target.as_str(), "/data");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MountPlan {
     /// The entry of the document.
@@ -30,6 +45,18 @@ pub struct MountPlan {
 }
 
 /// What is mounted.
+///
+/// ```
+/// use cofferdam_plan::{BindOpen, HostPath, MountKind};
+/// let bind = MountKind::Bind {
+///     source: HostPath::new("/srv", "/".as_ref()).unwrap(),
+///     recursive: true,
+///     open: BindOpen::Child,
+///     copy_symlink: false,
+///     nofollow: false,
+/// };
+/// assert_ne!(bind, MountKind::Remount);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MountKind {
     /// A bind mount, see open_tree(2).
@@ -83,6 +110,12 @@ pub enum MountKind {
 }
 
 /// One cgroup v1 hierarchy inside the container.
+///
+/// ```
+/// use cofferdam_plan::{CgroupHierarchyMount, FsParam};
+/// let pids = CgroupHierarchyMount { directory: "pids".into(), params: vec![FsParam::flag("pids")], bind: None };
+/// assert_eq!(pids.params[0].key, pids.directory);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CgroupHierarchyMount {
     /// Directory name below the target: `cpu,cpuacct`, `systemd`.
@@ -94,6 +127,10 @@ pub struct CgroupHierarchyMount {
 }
 
 /// Which side opens the source of a bind mount.
+///
+/// ```
+/// assert_ne!(cofferdam_plan::BindOpen::Child, cofferdam_plan::BindOpen::Parent);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindOpen {
     /// The child, before it leaves the host's root.
@@ -104,6 +141,11 @@ pub enum BindOpen {
 }
 
 /// A parameter of fsconfig(2): a flag or a string.
+///
+/// ```
+/// let param = cofferdam_plan::FsParam { key: "mode".into(), value: Some("755".into()) };
+/// assert_ne!(param, cofferdam_plan::FsParam::flag("mode"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FsParam {
     /// Key, such as `mode` or `ro`.
@@ -113,6 +155,11 @@ pub struct FsParam {
 }
 
 /// Mount attributes to set and to clear, `MOUNT_ATTR_*` bits of mount_setattr(2).
+///
+/// ```
+/// let noatime = cofferdam_plan::Attr { set: 0x10, clear: 0x70 };
+/// assert_eq!(noatime.set & noatime.clear, noatime.set); // cleared first, then set
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attr {
     /// Bits to set.
@@ -122,6 +169,11 @@ pub struct Attr {
 }
 
 /// A change of propagation, see mount_namespaces(7).
+///
+/// ```
+/// let rslave = cofferdam_plan::Propagation { flag: 1 << 19, recursive: true };
+/// assert!(rslave.recursive);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Propagation {
     /// `MS_SHARED`, `MS_PRIVATE`, `MS_SLAVE` or `MS_UNBINDABLE`.
@@ -131,6 +183,11 @@ pub struct Propagation {
 }
 
 /// Ids of an idmapped mount, see mount_setattr(2).
+///
+/// ```
+/// let of_the_container = cofferdam_plan::IdmapPlan { uid: vec![], gid: vec![], recursive: true };
+/// assert!(of_the_container.uid.is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdmapPlan {
     /// The mount's own user ids; empty means those of the container's user namespace.

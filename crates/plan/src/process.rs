@@ -6,6 +6,14 @@ use cofferdam_seccomp::Filter;
 use crate::InPath;
 
 /// Everything between "in the namespaces" and execve(2).
+///
+/// ```
+/// use cofferdam_plan::{ExecOptions, HostFacts, plan_exec};
+/// let spec = cofferdam_oci::parse_spec(br#"{"ociVersion": "1.3.0"}"#).unwrap();
+/// let process = cofferdam_oci::parse(br#"{"cwd": "/x/..", "args": ["ps"], "env": ["A=1", "A=2"]}"#).unwrap();
+/// let plan = plan_exec(&process, &spec, &HostFacts::typical(), &ExecOptions::default()).unwrap().process;
+/// assert_eq!((plan.cwd.as_str(), plan.env), ("/", vec!["A=2".to_owned()]));
+/// ```
 #[derive(Clone, Debug)]
 pub struct ProcessPlan {
     /// Where the process stands in the document (`/process`, or the root for `exec --process`).
@@ -56,6 +64,11 @@ pub struct ProcessPlan {
 }
 
 /// The terminal.
+///
+/// ```
+/// let size = cofferdam_plan::TerminalPlan { rows: 24, columns: 80 };
+/// assert_ne!(size, cofferdam_plan::TerminalPlan::default());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TerminalPlan {
     /// Rows; 0 leaves the size alone.
@@ -65,6 +78,10 @@ pub struct TerminalPlan {
 }
 
 /// The five sets of capabilities(7), one bit per capability.
+///
+/// ```
+/// assert_eq!(cofferdam_plan::CapSets::default().bounding, 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CapSets {
     /// Bounding.
@@ -80,6 +97,12 @@ pub struct CapSets {
 }
 
 /// One resource limit.
+///
+/// ```
+/// let pointer = cofferdam_oci::Pointer::new("/process/rlimits/0");
+/// let core = cofferdam_plan::RlimitPlan { pointer, resource: 4, soft: 0, hard: u64::MAX };
+/// assert!(core.soft <= core.hard);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RlimitPlan {
     /// The entry of the document.
@@ -93,6 +116,11 @@ pub struct RlimitPlan {
 }
 
 /// `struct sched_attr`.
+///
+/// ```
+/// let batch = cofferdam_plan::SchedulerPlan { policy: 3, nice: 5, ..Default::default() };
+/// assert_eq!(batch.priority, 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SchedulerPlan {
     /// `SCHED_*` number.
@@ -112,6 +140,11 @@ pub struct SchedulerPlan {
 }
 
 /// CPU masks, lowest CPU in the lowest bit of the first word.
+///
+/// ```
+/// let two = cofferdam_plan::AffinityPlan { initial: None, last: Some(vec![0b11]) };
+/// assert!(two.initial.is_none());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AffinityPlan {
     /// Before the process joins the container's cgroup.
@@ -121,6 +154,11 @@ pub struct AffinityPlan {
 }
 
 /// set_mempolicy(2).
+///
+/// ```
+/// let bind = cofferdam_plan::MempolicyPlan { mode: 2, nodes: vec![1] };
+/// assert_eq!(bind.nodes, [1]);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MempolicyPlan {
     /// Mode and flags.

@@ -89,3 +89,12 @@ pub fn tell(rejects: &[Reject]) -> Vec<String> {
 pub fn warned(plan: &InitPlan) -> Vec<String> {
     plan.warnings.iter().map(|(pointer, message)| format!("{pointer}: {message}")).collect()
 }
+
+/// On a host that has everything: one change, the rejections.
+pub fn check(table: Vec<(&str, Value, &[&str])>) {
+    for (pointer, value, expected) in table {
+        let document = with(&[(pointer, value.clone())]);
+        let told = plan(&document, &HostFacts::typical()).map_or_else(|r| tell(&r), |_| Vec::new());
+        assert_eq!(told, expected, "{pointer} = {value}");
+    }
+}
