@@ -6,13 +6,16 @@
 use std::io;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cofferdam_sys::Errno;
 
 use crate::cgroup::{Cgroup, SavedCgroup};
 use crate::error::Error;
 use crate::file;
+
+/// For all directories of a container together.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Cgroup {
     /// Removes the directories, whatever is below them, and the parents that were made for them unless
@@ -29,8 +32,9 @@ impl Cgroup {
 
 pub(crate) fn all(saved: &SavedCgroup) -> Result<(), Error> {
     let mut first = Ok(());
+    let end = Instant::now() + PATIENCE;
     for dir in &saved.dirs {
-        let removed = tree(&dir.path).map_err(|e| explain(&dir.path, &e));
+        let removed = tree(&dir.path, end).map_err(|e| explain(&dir.path, &e));
         if first.is_ok() {
             first = removed;
         }
@@ -47,7 +51,7 @@ fn gone(path: &Path, error: &io::Error) -> bool {
     file::is(error, Errno::ENOENT) || file::is(error, Errno::EROFS) && !path.exists()
 }
 
-fn tree(path: &Path) -> io::Result<()> {
+fn tree(path: &Path, end: Instant) -> io::Result<()> {
     let mut delay = Duration::from_micros(100);
     loop {
         let error = match std::fs::remove_dir(path) {
@@ -58,17 +62,16 @@ fn tree(path: &Path) -> io::Result<()> {
         if !file::is(&error, Errno::EBUSY) {
             return Err(error);
         }
-        children(path)?;
-        // Sums up to about two seconds.
-        if delay > Duration::from_secs(1) {
+        children(path, end)?;
+        if Instant::now() > end {
             return Err(error);
         }
         sleep(delay);
-        delay *= 2;
+        delay = (delay * 2).min(Duration::from_millis(100));
     }
 }
 
-fn children(path: &Path) -> io::Result<()> {
+fn children(path: &Path, end: Instant) -> io::Result<()> {
     let entries = match std::fs::read_dir(path) {
         Ok(entries) => entries,
         Err(e) if gone(path, &e) => return Ok(()),
@@ -77,7 +80,7 @@ fn children(path: &Path) -> io::Result<()> {
     for entry in entries {
         let entry = entry?;
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            tree(&entry.path())?;
+            tree(&entry.path(), end)?;
         }
     }
     Ok(())

@@ -194,10 +194,9 @@ fn build(limits: &mut Limits<'_>, rules: &[DeviceRule], device_paths: &[String])
             }
         };
         let (major, minor) = (number(rule.major, "major"), number(rule.minor, "minor"));
-        if let (Some(major), Some(minor)) = (major, minor) {
-            if let Err(why) = set.apply(rule.allow, Node { char, major, minor }, access) {
-                limits.reject(&pointer, why);
-            }
+        let (Some(major), Some(minor)) = (major, minor) else { continue };
+        if let Err(why) = set.apply(rule.allow, Node { char, major, minor }, access) {
+            limits.reject(&pointer, why);
         }
     }
     let replaced = |path: &&str| device_paths.iter().any(|p| p == path);

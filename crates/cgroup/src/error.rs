@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cofferdam_oci::Reject;
 
@@ -19,26 +19,26 @@ use cofferdam_oci::Reject;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What we were doing: `writing "100" to`.
-    pub step: String,
+    pub step: Box<str>,
     /// To what.
-    pub path: PathBuf,
+    pub path: Box<Path>,
     /// The kernel's error number, when it was the kernel that refused.
     pub errno: Option<i32>,
     /// What else is known.
-    pub detail: Option<String>,
+    pub detail: Option<Box<str>>,
     /// The JSON pointer of the field that asked for it.
-    pub pointer: Option<String>,
+    pub pointer: Option<Box<str>>,
     /// What to do about it, where that is known.
-    pub hint: Option<String>,
+    pub hint: Option<Box<str>>,
 }
 
 impl Error {
     /// A failure that is not a system call's.
     #[must_use]
-    pub fn new(step: impl Into<String>, path: impl AsRef<Path>, detail: impl Into<String>) -> Self {
+    pub fn new(step: impl Into<Box<str>>, path: impl AsRef<Path>, detail: impl Into<Box<str>>) -> Self {
         Self {
             step: step.into(),
-            path: path.as_ref().to_path_buf(),
+            path: path.as_ref().into(),
             errno: None,
             detail: Some(detail.into()),
             pointer: None,
@@ -48,10 +48,10 @@ impl Error {
 
     /// A system call that failed.
     #[must_use]
-    pub fn io(step: impl Into<String>, path: impl AsRef<Path>, error: &io::Error) -> Self {
+    pub fn io(step: impl Into<Box<str>>, path: impl AsRef<Path>, error: &io::Error) -> Self {
         let errno = error.raw_os_error();
-        let detail = errno.is_none().then(|| error.to_string());
-        let mut new = Self::new(step, path, String::new());
+        let detail = errno.is_none().then(|| error.to_string().into());
+        let mut new = Self::new(step, path, "");
         (new.errno, new.detail) = (errno, detail);
         new
     }
@@ -59,20 +59,20 @@ impl Error {
     /// Adds the field that asked for it.
     #[must_use]
     pub fn asked_by(mut self, pointer: &str) -> Self {
-        self.pointer = Some(pointer.to_owned());
+        self.pointer = Some(pointer.into());
         self
     }
 
     /// Adds what to do.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Adds what else is known.
     #[must_use]
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+    pub fn detail(mut self, detail: impl Into<Box<str>>) -> Self {
         self.detail = Some(detail.into());
         self
     }

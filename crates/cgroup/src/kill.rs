@@ -60,7 +60,7 @@ impl Cgroup {
             }
             sent?;
             if Instant::now() > end {
-                let path = self.any().unwrap_or(Path::new("")).to_path_buf();
+                let path = self.any().map(Path::to_path_buf).unwrap_or_default();
                 return Err(Error::new(
                     "killing the processes of",
                     path,

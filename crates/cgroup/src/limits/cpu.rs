@@ -43,10 +43,10 @@ fn time(out: &mut Limits<'_>, cpu: &Cpu, at: &Pointer) {
     ];
     let Some((name, _)) = asked.iter().find(|(_, set)| *set) else { return };
     let Some(target) = out.target("cpu", Some("cpu"), &at.key(name)) else { return };
-    if let (Some(burst), Some(quota)) = (cpu.burst, quota.and_then(|q| u64::try_from(q).ok())) {
-        if burst > quota {
-            out.reject(&at.key("burst"), format!("{burst} is more than the quota of {quota}"));
-        }
+    if let (Some(burst), Some(quota)) = (cpu.burst, quota.and_then(|q| u64::try_from(q).ok()))
+        && burst > quota
+    {
+        out.reject(&at.key("burst"), format!("{burst} is more than the quota of {quota}"));
     }
     if cpu.idle.is_some_and(|idle| !(0..=1).contains(&idle)) {
         out.reject(&at.key("idle"), "it is 0 or 1");

@@ -87,7 +87,6 @@ impl<'a> Limits<'a> {
     ) -> &mut CgroupWrite {
         let index = self.writes.len();
         self.writes.push(CgroupWrite::new(dir, file, value.to_string(), pointer.as_str()));
-        // Just pushed: the fallback is never made.
         &mut self.writes[index]
     }
 

@@ -16,7 +16,6 @@ use crate::error::Error;
 use read::Reader;
 
 // serde hands over references.
-#[allow(clippy::trivially_copy_pass_by_ref)]
 fn zero(n: &u64) -> bool {
     *n == 0
 }
