@@ -91,6 +91,9 @@ pub(crate) fn all(contestants: &[Contestant], bundles: &Bundles) -> Result<Vec<T
     Ok(tasks)
 }
 
+/// What a sandbox that shows the host's files runs: the program that is in the bundle, from the host.
+const SEEN: [&str; 2] = ["/bin/busybox", "true"];
+
 /// Limits and a filter, as one would give to a program that is not trusted.
 const SANDBOX_LIMITS: &[&str] = &["--memory", "64M", "--pids", "32"];
 
@@ -120,21 +123,20 @@ fn floor(contestant: &Contestant, bundles: &Bundles) -> Task {
 }
 
 fn bubblewrap(contestant: &Contestant, bundles: &Bundles) -> Task {
-    let (program, busybox) = (contestant.program.clone(), bundles.rootfs.join("bin/busybox"));
+    let program = contestant.program.clone();
     single(Job::Sandbox, contestant, bundles, move || {
         let mut command = Command::new(&program);
         command.args(["--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]);
-        command.arg(&busybox).arg("true");
+        command.args(SEEN);
         command
     })
 }
 
 fn sandbox(job: Job, flags: &'static [&str], contestant: &Contestant, bundles: &Bundles) -> Task {
-    let (program, busybox) = (contestant.program.clone(), bundles.rootfs.join("bin/busybox"));
-    let root = contestant.root.clone();
+    let (program, root) = (contestant.program.clone(), contestant.root.clone());
     single(job, contestant, bundles, move || {
         let mut command = Command::new(&program);
-        command.arg("--root").arg(&root).arg("sandbox").args(flags).arg("--").arg(&busybox).arg("true");
+        command.arg("--root").arg(&root).arg("sandbox").args(flags).arg("--").args(SEEN);
         command
     })
 }
