@@ -2,11 +2,13 @@
 
 mod devices;
 mod hooks;
+mod mount_options;
 mod mounts;
 mod namespaces;
+mod paths;
 mod process;
-mod rights;
 mod resources;
+mod rights;
 mod root;
 mod scheduling;
 mod seccomp;

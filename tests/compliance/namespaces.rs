@@ -2,8 +2,16 @@
 
 use cofferdam_tests::{Test, View, facts, json};
 
-const KINDS: [(&str, &str); 8] = [("pid", "pid"), ("network", "net"), ("mount", "mnt"), ("ipc", "ipc"), ("uts", "uts"),
-    ("user", "user"), ("cgroup", "cgroup"), ("time", "time")];
+const KINDS: [(&str, &str); 8] = [
+    ("pid", "pid"),
+    ("network", "net"),
+    ("mount", "mnt"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("user", "user"),
+    ("cgroup", "cgroup"),
+    ("time", "time"),
+];
 
 /// A process on the host that holds namespaces of its own; `flags` are those of unshare(1).
 struct Holder(std::process::Child);

@@ -259,7 +259,8 @@ facts! {
     }
 
     fn network_class_and_priorities_are_kept_where_the_host_has_the_controllers(t) {
-        // Hierarchies of the test's own, which go when it ends.
+        // Hierarchies that go when the test ends, but until then are in everyone's /proc/PID/cgroup.
+        t.alone();
         t.view();
         let place = t.dir.join("cgroup");
         let root = place.display();

@@ -6,10 +6,11 @@ use std::process::{Child, Stdio};
 
 use cofferdam_tests::{Bundle, Test, Value, facts, json, wait_until};
 
-const GETPPID: &str = "110";
+/// getpriority(2) of the process itself, which neither runtimes nor shells use; answers 20.
+const PRIORITY: &str = "140";
 const LSEEK: &str = "8";
-/// getppid(2) in the table of i386.
-const GETPPID_32: &str = "64";
+/// The same in the table of i386.
+const PRIORITY_32: &str = "96";
 
 /// A profile that allows everything but what these rules say.
 fn profile(rules: Value) -> Value {
@@ -18,6 +19,109 @@ fn profile(rules: Value) -> Value {
 
 fn x86(t: &Test) -> cofferdam_tests::Check {
     t.need(cfg!(target_arch = "x86_64"), "the numbers of the calls are those of x86-64")
+}
+
+/// Calls that runtimes and static programs need, and the call of the tests, which they do not.
+fn needed() -> Value {
+    json!([
+        "read",
+        "write",
+        "execve",
+        "execveat",
+        "exit",
+        "exit_group",
+        "brk",
+        "mmap",
+        "munmap",
+        "mprotect",
+        "arch_prctl",
+        "set_tid_address",
+        "set_robust_list",
+        "rseq",
+        "prlimit64",
+        "readlink",
+        "readlinkat",
+        "getrandom",
+        "newfstatat",
+        "fstat",
+        "close",
+        "fcntl",
+        "ioctl",
+        "futex",
+        "prctl",
+        "capget",
+        "capset",
+        "setuid",
+        "setgid",
+        "setgroups",
+        "setresuid",
+        "setresgid",
+        "chdir",
+        "getpid",
+        "gettid",
+        "rt_sigaction",
+        "rt_sigprocmask",
+        "rt_sigreturn",
+        "sched_yield",
+        "nanosleep",
+        "clock_nanosleep",
+        "epoll_ctl",
+        "epoll_pwait",
+        "openat",
+        "getdents64",
+        "sigaltstack",
+        "tgkill",
+        "madvise",
+        "clone",
+        "clone3",
+        "wait4",
+        "openat2",
+        "open",
+        "stat",
+        "getuid",
+        "umask",
+        "keyctl",
+        "statfs",
+        "fstatfs",
+        "getcwd",
+        "lseek",
+        "poll",
+        "ppoll",
+        "close_range",
+        "dup",
+        "dup2",
+        "dup3",
+        "pipe2",
+        "socket",
+        "connect",
+        "sendmsg",
+        "sendto",
+        "recvmsg",
+        "recvfrom",
+        "faccessat",
+        "faccessat2",
+        "access",
+        "fchdir",
+        "setsid",
+        "sched_getaffinity",
+        "pread64",
+        "mremap",
+        "epoll_create1",
+        "eventfd2",
+        "timer_create",
+        "timer_settime",
+        "timer_delete",
+        "membarrier",
+        "getppid",
+        "getpriority"
+    ])
+}
+
+/// A profile with this default action that allows everything needed but the call of the tests.
+fn all_but_the_call(action: &str) -> Value {
+    let mut names = needed();
+    names.as_array_mut().unwrap().retain(|n| n != "getpriority");
+    json!({"defaultAction": action, "syscalls": [{"names": names, "action": "SCMP_ACT_ALLOW"}]})
 }
 
 /// What lseek(9999, OFFSET, 0) answers: EBADF unless the filter says something else.
@@ -59,7 +163,7 @@ impl Drop for Agent {
 }
 
 fn notify(t: &Test, b: &mut Bundle<'_>) {
-    let mut p = profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_NOTIFY"}]));
+    let mut p = profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_NOTIFY"}]));
     p["listenerPath"] = json!(t.dir.join("agent.sock"));
     p["listenerMetadata"] = json!("hello agent");
     b.set("/linux/seccomp", p);
@@ -73,51 +177,68 @@ facts! {
     fn a_denied_call_gets_eperm(t) {
         x86(t)?;
         let mut b = t.bundle();
-        b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_ERRNO"}])));
-        assert_eq!(b.probe(&["call", GETPPID]), "errno=EPERM");
+        b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}])));
+        assert_eq!(b.probe(&["call", PRIORITY]), "errno=EPERM");
         assert_eq!(b.facts().get("status.Seccomp"), "2");
     }
 
     fn errno_ret_is_the_answer(t) {
         x86(t)?;
         let mut b = t.bundle();
-        b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 44}])));
-        assert_eq!(b.probe(&["call", GETPPID]), "errno=ECHRNG");
+        b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "errnoRet": 44}])));
+        assert_eq!(b.probe(&["call", PRIORITY]), "errno=ECHRNG");
     }
 
     fn the_default_action_is_for_all_other_calls(t) {
         x86(t)?;
         let mut b = t.bundle();
-        // Everything a static program needs, and nothing else: the call of the test is not in it.
-        let needed = json!(["read", "write", "execve", "execveat", "exit", "exit_group", "brk", "mmap", "munmap", "mprotect",
-            "arch_prctl", "set_tid_address", "set_robust_list", "rseq", "prlimit64", "readlink", "readlinkat", "getrandom",
-            "newfstatat", "fstat", "close", "fcntl", "ioctl", "futex", "prctl", "capget", "capset", "setuid", "setgid",
-            "setgroups", "setresuid", "setresgid", "chdir", "getpid", "gettid", "rt_sigaction", "rt_sigprocmask",
-            "rt_sigreturn", "sched_yield", "nanosleep", "clock_nanosleep", "epoll_ctl", "epoll_pwait", "openat", "getdents64", "sigaltstack",
-            "tgkill", "madvise", "clone", "clone3", "wait4", "openat2", "open", "stat", "getuid", "umask", "keyctl", "statfs", "fstatfs",
-            "getcwd", "lseek", "poll", "ppoll", "close_range", "dup", "dup2", "dup3", "pipe2", "socket", "connect", "sendmsg", "sendto",
-            "recvmsg", "recvfrom", "faccessat", "faccessat2", "access", "fchdir", "setsid", "sched_getaffinity", "pread64", "mremap",
-            "epoll_create1", "eventfd2", "timer_create", "timer_settime", "timer_delete", "membarrier", "getppid"]);
+        let needed = needed();
         let mut without: Vec<Value> = needed.as_array().unwrap().clone();
-        without.retain(|n| n != "getppid");
+        without.retain(|n| n != "getpriority");
         b.set("/linux/seccomp", json!({
             "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 44,
             "syscalls": [{"names": without, "action": "SCMP_ACT_ALLOW"}],
         }));
-        assert_eq!(b.probe(&["call", GETPPID]), "errno=ECHRNG");
+        assert_eq!(b.probe(&["call", PRIORITY]), "errno=ECHRNG");
         b.set("/linux/seccomp/syscalls/0/names", needed);
-        assert_eq!(b.probe(&["call", GETPPID]), "ok=0");
+        assert_eq!(b.probe(&["call", PRIORITY]), "ok=20");
         b.set("/linux/seccomp/syscalls/0/names", json!(without));
         b.config["linux"]["seccomp"].as_object_mut().unwrap().remove("defaultErrnoRet");
-        assert_eq!(b.probe(&["call", GETPPID]), "errno=EPERM");
+        assert_eq!(b.probe(&["call", PRIORITY]), "errno=EPERM");
+    }
+
+    fn every_action_can_be_the_default(t) {
+        x86(t)?;
+        let cases = [("SCMP_ACT_KILL", "159"), ("SCMP_ACT_KILL_THREAD", "159"), ("SCMP_ACT_KILL_PROCESS", "159"),
+            ("SCMP_ACT_TRAP", "159"), ("SCMP_ACT_TRACE", "errno=ENOSYS"), ("SCMP_ACT_LOG", "ok=20"), ("SCMP_ACT_ERRNO", "errno=EPERM")];
+        for (action, wanted) in cases {
+            let mut b = t.bundle();
+            b.set("/linux/seccomp", all_but_the_call(action)).args(&["probe", "call", PRIORITY]);
+            let out = b.run();
+            let seen = if out.stdout.is_empty() { out.code.to_string() } else { out.stdout.trim().to_owned() };
+            assert_eq!(seen, wanted, "{action}: {out}");
+            b.set("/linux/seccomp/syscalls/0/names", needed());
+            assert_eq!(b.run().stdout, "ok=20\n", "{action} is for the others only");
+        }
+    }
+
+    fn notify_as_the_default_action_is_answered_or_refused(t) {
+        x86(t)?;
+        let _agent = Agent::new(t, 1, 0, 0, 4711);
+        let mut b = t.bundle();
+        notify(t, &mut b);
+        let listener = b.config["linux"]["seccomp"]["listenerPath"].clone();
+        b.set("/linux/seccomp", all_but_the_call("SCMP_ACT_NOTIFY")).set("/linux/seccomp/listenerPath", listener);
+        let out = b.args(&["probe", "call", PRIORITY]).run();
+        assert!(out.stdout == "ok=4711\n" || (out.code != 0 && !out.stderr.is_empty()), "{out}");
     }
 
     fn kill_actions_end_the_process_with_sigsys(t) {
         x86(t)?;
         for action in ["SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD", "SCMP_ACT_KILL_PROCESS"] {
             let mut b = t.bundle();
-            b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": action}])));
-            let out = b.args(&["sh", "-c", "probe call 110; echo code $?"]).run();
+            b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": action}])));
+            let out = b.args(&["sh", "-c", "probe call 140; echo code $?"]).run();
             assert!(out.stdout.ends_with("code 159\n"), "{action}: {out}");
         }
     }
@@ -126,8 +247,8 @@ facts! {
         x86(t)?;
         for (action, survives) in [("SCMP_ACT_KILL_THREAD", true), ("SCMP_ACT_KILL", true), ("SCMP_ACT_KILL_PROCESS", false)] {
             let mut b = t.bundle();
-            b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": action}])));
-            let out = b.args(&["probe", "threadcall", GETPPID]).run();
+            b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": action}])));
+            let out = b.args(&["probe", "threadcall", PRIORITY]).run();
             assert_eq!(out.stdout.contains("survived"), survives, "{action}: {out}");
         }
     }
@@ -135,39 +256,39 @@ facts! {
     fn trap_raises_sigsys(t) {
         x86(t)?;
         let mut b = t.bundle();
-        b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_TRAP"}])));
-        let out = b.args(&["sh", "-c", "probe call 110; echo code $?"]).run();
+        b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_TRAP"}])));
+        let out = b.args(&["sh", "-c", "probe call 140; echo code $?"]).run();
         assert!(out.stdout.ends_with("code 159\n"), "{out}");
     }
 
     fn trace_without_a_tracer_gets_enosys(t) {
         x86(t)?;
         let mut b = t.bundle();
-        b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_TRACE"}])));
-        assert_eq!(b.probe(&["call", GETPPID]), "errno=ENOSYS");
+        b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_TRACE"}])));
+        assert_eq!(b.probe(&["call", PRIORITY]), "errno=ENOSYS");
     }
 
     fn log_lets_the_call_through(t) {
         x86(t)?;
         let mut b = t.bundle();
-        b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_LOG"}])));
-        assert_eq!(b.probe(&["call", GETPPID]), "ok=0");
+        b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_LOG"}])));
+        assert_eq!(b.probe(&["call", PRIORITY]), "ok=20");
         assert_eq!(b.facts().get("status.Seccomp"), "2");
     }
 
     fn an_unknown_action_is_refused(t) {
         let mut b = t.bundle();
-        b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_NO"}])));
+        b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_NO"}])));
         b.args(&["true"]).run().refused();
         b.set("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_NO"})).run().refused();
     }
 
     fn a_name_the_kernel_does_not_know_is_passed_over(t) {
         let mut b = t.bundle();
-        let names = json!(["no_such_call", "getppid"]);
+        let names = json!(["no_such_call", "getpriority"]);
         b.set("/linux/seccomp", profile(json!([{"names": names, "action": "SCMP_ACT_ERRNO"}])));
         x86(t)?;
-        assert_eq!(b.probe(&["call", GETPPID]), "errno=EPERM");
+        assert_eq!(b.probe(&["call", PRIORITY]), "errno=EPERM");
     }
 
     fn operators_compare_the_argument(t) {
@@ -226,15 +347,15 @@ facts! {
     fn architectures_are_those_that_are_filtered(t) {
         x86(t)?;
         let mut b = t.bundle();
-        let out = b.args(&["probe", "call32", GETPPID_32]).run();
-        t.need(out.stdout == "ok=0\n", "this kernel does not run i386 calls")?;
-        let rule = json!([{"names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 44}]);
+        let out = b.args(&["probe", "call32", PRIORITY_32]).run();
+        t.need(out.stdout == "ok=20\n", "this kernel does not run i386 calls")?;
+        let rule = json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "errnoRet": 44}]);
         b.set("/linux/seccomp", profile(rule));
         b.set("/linux/seccomp/architectures", json!(["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]));
-        assert_eq!(b.probe(&["call32", GETPPID_32]), "errno=ECHRNG", "the architecture is listed");
-        assert_eq!(b.probe(&["call", GETPPID]), "errno=ECHRNG");
+        assert_eq!(b.probe(&["call32", PRIORITY_32]), "errno=ECHRNG", "the architecture is listed");
+        assert_eq!(b.probe(&["call", PRIORITY]), "errno=ECHRNG");
         b.set("/linux/seccomp/architectures", json!(["SCMP_ARCH_X86_64"]));
-        let out = b.args(&["sh", "-c", "probe call32 64; echo code $?"]).run();
+        let out = b.args(&["sh", "-c", "probe call32 96; echo code $?"]).run();
         assert!(!out.stdout.contains("ok="), "an architecture that is not listed is not let through: {out}");
     }
 
@@ -243,7 +364,7 @@ facts! {
             "MIPSEL64N32", "PPC", "PPC64", "PPC64LE", "S390", "S390X", "SH", "SHEB", "PARISC", "PARISC64", "RISCV64"];
         let names: Vec<String> = all.iter().map(|a| format!("SCMP_ARCH_{a}")).collect();
         let mut b = t.bundle();
-        b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_ERRNO"}])));
+        b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}])));
         b.args(&["true"]).set("/linux/seccomp/architectures", json!(names)).run().ok();
         b.set("/linux/seccomp/architectures", json!(["SCMP_ARCH_NO"])).run().refused();
     }
@@ -252,7 +373,7 @@ facts! {
         x86(t)?;
         for (flags, wanted) in [(json!(["SECCOMP_FILTER_FLAG_LOG"]), "ok=2"), (json!([]), "ok=0")] {
             let mut b = t.bundle();
-            b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_ERRNO"}])));
+            b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}])));
             let c = b.set("/linux/seccomp/flags", flags).start();
             let seen = t.host(&format!("{} filterflags {}", t.probe().display(), c.pid()));
             assert_eq!(seen.trim(), wanted);
@@ -261,7 +382,7 @@ facts! {
 
     fn the_flags_tsync_and_spec_allow_are_taken_and_unknown_ones_refused(t) {
         let mut b = t.bundle();
-        b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_ERRNO"}])));
+        b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}])));
         for flag in ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"] {
             b.set("/linux/seccomp/flags", json!([flag]));
             assert_eq!(b.facts().get("status.Seccomp"), "2", "{flag}");
@@ -276,7 +397,7 @@ facts! {
             let mut b = t.bundle();
             notify(t, &mut b);
             b.set("/linux/seccomp/flags", flags);
-            assert_eq!(b.probe(&["alarmcall", GETPPID]), wanted);
+            assert_eq!(b.probe(&["alarmcall", PRIORITY]), wanted);
             drop(agent);
             let _ = std::fs::remove_file(t.dir.join("agent.sock"));
         }
@@ -285,7 +406,7 @@ facts! {
     fn a_notified_call_is_answered_by_the_agent(t) {
         x86(t)?;
         let _agent = Agent::new(t, 2, 0, 0, 4711);
-        let mut b = t.script("probe call 110; probe call 110");
+        let mut b = t.script("probe call 140; probe call 140");
         notify(t, &mut b);
         assert_eq!(b.run().ok(), "ok=4711\nok=4711\n");
     }
@@ -296,7 +417,7 @@ facts! {
         let mut b = t.bundle();
         notify(t, &mut b);
         b.set("/annotations", json!({"key": "value"}));
-        let c = b.args(&["sh", "-c", "probe call 110; sleep 600"]).start();
+        let c = b.args(&["sh", "-c", "probe call 140; sleep 600"]).start();
         let state = Agent::state(t);
         assert_eq!(state["metadata"], "hello agent");
         assert_eq!(state["fds"], json!(["seccompFd"]));
@@ -309,7 +430,7 @@ facts! {
 
     fn notify_without_a_listener_path_is_refused(t) {
         let mut b = t.bundle();
-        b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_NOTIFY"}])));
+        b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_NOTIFY"}])));
         b.args(&["true"]).run().refused();
     }
 
@@ -322,20 +443,20 @@ facts! {
     fn the_filter_is_in_force_for_exec_too(t) {
         x86(t)?;
         let mut b = t.bundle();
-        b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_ERRNO", "errnoRet": 44}])));
+        b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO", "errnoRet": 44}])));
         let c = b.start();
-        assert_eq!(c.exec(&[], &["probe", "call", GETPPID]).stdout, "errno=ECHRNG\n");
+        assert_eq!(c.exec(&[], &["probe", "call", PRIORITY]).stdout, "errno=ECHRNG\n");
     }
 
     fn the_filter_does_not_need_no_new_privileges(t) {
         x86(t)?;
         for nnp in [true, false] {
             let mut b = t.bundle();
-            b.set("/linux/seccomp", profile(json!([{"names": ["getppid"], "action": "SCMP_ACT_ERRNO"}])));
+            b.set("/linux/seccomp", profile(json!([{"names": ["getpriority"], "action": "SCMP_ACT_ERRNO"}])));
             b.set("/process/noNewPrivileges", nnp).set("/process/user", json!({"uid": 1000, "gid": 1000}));
             b.set("/process/capabilities", json!({}));
             assert_eq!(b.facts().number("nnp"), i64::from(nnp));
-            assert_eq!(b.probe(&["call", GETPPID]), "errno=EPERM");
+            assert_eq!(b.probe(&["call", PRIORITY]), "errno=EPERM");
         }
     }
 }

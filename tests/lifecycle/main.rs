@@ -1,1 +1,7 @@
-//! The commands of the command line.
+//! The commands of the command line: what each does, refuses, prints and returns.
+
+mod commands;
+mod exec;
+mod resources;
+mod states;
+mod streams;

@@ -15,9 +15,10 @@ const DIRECTORIES: &[&str] =
 
 /// Applets that are reached by name.
 const APPLETS: &[&str] = &[
-    "sh", "cat", "ls", "id", "pwd", "env", "echo", "sleep", "true", "false", "mount", "umount", "touch", "mkdir", "rm",
-    "stat", "readlink", "hostname", "ip", "ps", "test", "grep", "head", "wc", "kill", "chmod", "chown", "dd", "mknod",
-    "ln", "cut", "tr", "sed", "trap", "printf", "uname", "date", "seq", "tty", "stty", "find", "sort", "nproc", "usleep",
+    "sh", "cat", "ls", "id", "pwd", "env", "echo", "sleep", "true", "false", "mount", "umount", "touch",
+    "mkdir", "rm", "stat", "readlink", "hostname", "ip", "ps", "test", "grep", "head", "wc", "kill", "chmod",
+    "chown", "dd", "mknod", "ln", "cut", "tr", "sed", "trap", "printf", "uname", "date", "seq", "tty",
+    "stty", "find", "sort", "nproc", "usleep",
 ];
 
 fn store() -> &'static Path {

@@ -34,7 +34,10 @@ pub fn check(name: &str, body: impl Fn(&Test) -> Check) {
             (Seen::Pass, Expected::Pass) | (Seen::Fail(_), Expected::Fail(_)) => {}
             (Seen::Fail(why), Expected::Pass) => wrong.push(format!("{}: {why}", rt.name)),
             (Seen::Pass, Expected::Fail(why)) => {
-                wrong.push(format!("{}: expected to fail ({why}), but passes: take it out of the table", rt.name));
+                wrong.push(format!(
+                    "{}: expected to fail ({why}), but passes: take it out of the table",
+                    rt.name
+                ));
             }
         }
     }

@@ -41,7 +41,8 @@ impl ConsoleSocket {
         let mut name = [0; 256];
         let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let message = recvmsg(stream.as_fd(), &mut [IoSliceMut::new(&mut name)], &mut control, RecvFlags::CMSG_CLOEXEC);
+        let message =
+            recvmsg(stream.as_fd(), &mut [IoSliceMut::new(&mut name)], &mut control, RecvFlags::CMSG_CLOEXEC);
         let length = message.expect("a message on the console socket").bytes;
         let fds = control.drain().filter_map(|m| match m {
             RecvAncillaryMessage::ScmRights(fds) => Some(fds),

@@ -10,6 +10,7 @@
 //   filterflags PID             flags of the process's first seccomp filter, see ptrace(2)
 //   fdinfo                      open descriptors
 //   eat BYTES                   touches so much memory
+//   notify TEXT                 sends it to $NOTIFY_SOCKET
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -206,6 +207,18 @@ static int position(const char *json) {
     return 0;
 }
 
+// Whether the text is a whole object: runtimes may keep the connection open.
+static int whole(const char *json) {
+    int depth = 0, quoted = 0;
+    for (; *json; json++) {
+        if (quoted && *json == '\\' && json[1]) json++;
+        else if (*json == '"') quoted = !quoted;
+        else if (!quoted && *json == '{') depth++;
+        else if (!quoted && *json == '}' && --depth == 0) return 1;
+    }
+    return 0;
+}
+
 static int agent(char **v) {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
     static char json[65536];
@@ -217,7 +230,7 @@ static int agent(char **v) {
     fflush(stdout);
     int c = accept(s, 0, 0), fds[16] = {-1}, count = 0;
     size_t have = 0;
-    for (;;) {
+    while (!whole(json)) {
         struct iovec io = {json + have, sizeof json - 1 - have};
         struct msghdr m = {.msg_iov = &io, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
         ssize_t n = recvmsg(c, &m, 0);
@@ -261,6 +274,14 @@ static int eat(size_t n) {
     return 0;
 }
 
+static int notify(const char *text) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    const char *path = getenv("NOTIFY_SOCKET");
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", path ? path : "");
+    int s = socket(AF_UNIX, SOCK_DGRAM, 0);
+    return answer(sendto(s, text, strlen(text), 0, (void *)&to, sizeof to));
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (!strcmp(what, "facts")) return facts();
@@ -271,6 +292,7 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "threadcall")) return threadcall(atol(argv[2]));
     if (!strcmp(what, "alarmcall")) return alarmcall(atol(argv[2]));
     if (!strcmp(what, "filterflags")) return filterflags(atoi(argv[2]));
+    if (!strcmp(what, "notify")) return notify(argv[2]);
     if (!strcmp(what, "eat")) return eat(strtoull(argv[2], 0, 0));
     if (!strcmp(what, "open") && argc > 3)
         return answer(open(argv[2], !strcmp(argv[3], "r") ? O_RDONLY : !strcmp(argv[3], "w") ? O_WRONLY : O_RDWR));

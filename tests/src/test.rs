@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use rustix::fs::{FlockOperation, flock};
+
 use crate::command::{Output, next, quiet, run};
 use crate::{Bundle, Runtime, View, cgroup, mountinfo};
 
@@ -19,6 +21,7 @@ pub struct Test {
     pub dir: PathBuf,
     prefix: String,
     view: OnceCell<View>,
+    lock: fs::File,
 }
 
 impl Test {
@@ -28,7 +31,15 @@ impl Test {
         let prefix = format!("cdt-{}-{}", std::process::id(), next());
         let dir = std::env::temp_dir().join(format!("{prefix}-{short}"));
         fs::create_dir_all(dir.join("state")).expect("directory of the test");
-        Self { runtime, dir, prefix, view: OnceCell::new() }
+        let lock = fs::File::open(crate::assets::probe()).expect("file to lock");
+        flock(&lock, FlockOperation::LockShared).expect("lock");
+        Self { runtime, dir, prefix, view: OnceCell::new(), lock }
+    }
+
+    /// Waits until no other test of this package runs, and keeps them from starting: for the few that change what
+    /// all processes of the host see.
+    pub fn alone(&self) {
+        flock(&self.lock, FlockOperation::LockExclusive).expect("lock");
     }
 
     /// A new bundle with the base configuration.
@@ -107,9 +118,11 @@ impl Test {
         let mut left = Vec::new();
         for entry in fs::read_dir(self.dir.join("state")).into_iter().flatten().flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() {
+                let _ = self.runtime(&["delete", "--force", &name]);
+            }
             if name.starts_with(&self.prefix) {
                 left.push(format!("state of {name}"));
-                let _ = self.runtime(&["delete", "--force", &name]);
             }
         }
         for dir in (0..next()).flat_map(|n| cgroup::all_named(&format!("{}-{n}", self.prefix))) {
@@ -117,7 +130,9 @@ impl Test {
             cgroup::remove(&dir);
         }
         let text = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        for mount in mountinfo::read(&text).iter().rev().filter(|m| Path::new(&m.point).starts_with(&self.dir)) {
+        for mount in
+            mountinfo::read(&text).iter().rev().filter(|m| Path::new(&m.point).starts_with(&self.dir))
+        {
             left.push(format!("mount {}", mount.point));
             let _ = Command::new("umount").args(["--lazy", &mount.point]).status();
         }
