@@ -3,13 +3,13 @@
 //! Called by `main`, and by the generators of man pages and completions, which read the definitions.
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::commands::Command;
+use crate::commands::{self, Command};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::log::Log;
@@ -68,15 +68,35 @@ pub(crate) struct Global {
 
 /// Parses, obeys and turns the outcome into an exit code.
 pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
+    if let [only] = words.as_slice()
+        && (only == "--version" || only == "-v")
+    {
+        return print(&format!("cofferdam {VERSION}\n"));
+    }
+    if let Some(cli) = usual(&words) {
+        return obey(cli);
+    }
     let mut definitions = Cli::command();
     let words = go_flags::normalise(words, &definitions);
-    let log_words = words.clone();
-    let line = std::iter::once(OsString::from("cofferdam")).chain(words);
-    let parsed = definitions.try_get_matches_from_mut(line).and_then(|m| Cli::from_arg_matches(&m));
-    match parsed {
+    match parse(&mut definitions, words.clone()) {
         Ok(cli) => obey(cli),
-        Err(error) => refuse(&error, &log_words),
+        Err(error) => refuse(&error, &words),
     }
+}
+
+/// Parses a line that names a command and has nothing wrong, with the definition of that command only.
+fn usual(words: &[OsString]) -> Option<Cli> {
+    let mut root =
+        Global::augment_args(clap::Command::new("cofferdam").version(VERSION).disable_version_flag(true));
+    let name = go_flags::command(words, &root)?;
+    root = root.subcommand(commands::definition(name)?);
+    let words = go_flags::normalise(words.to_vec(), &root);
+    parse(&mut root, words).ok()
+}
+
+fn parse(definitions: &mut clap::Command, words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let line = std::iter::once(OsString::from("cofferdam")).chain(words);
+    definitions.try_get_matches_from_mut(line).and_then(|matches| Cli::from_arg_matches(&matches))
 }
 
 fn obey(cli: Cli) -> ExitCode {
@@ -88,6 +108,13 @@ fn obey(cli: Cli) -> ExitCode {
     match outcome {
         Ok(code) => exit_code(code),
         Err(failure) => report(&log, &failure),
+    }
+}
+
+fn print(text: &str) -> ExitCode {
+    match output::text(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&Log::to_stderr(), &failure),
     }
 }
 
@@ -108,10 +135,7 @@ fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            return match output::text(&text) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(failure) => report(&Log::to_stderr(), &failure),
-            };
+            return print(&text);
         }
         _ => {}
     }
@@ -150,6 +174,26 @@ mod tests {
                 assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
             }
         }
+    }
+
+    #[test]
+    fn a_command_is_defined_the_same_alone_and_among_others() {
+        for among in Cli::command().get_subcommands() {
+            let alone = commands::definition(among.get_name()).unwrap();
+            let flags = |command: &clap::Command| {
+                command.get_arguments().map(|arg| format!("{arg:?}")).collect::<Vec<_>>()
+            };
+            assert_eq!(flags(&alone), flags(among), "{}", among.get_name());
+        }
+    }
+
+    #[test]
+    fn help_version_and_mistakes_need_every_definition() {
+        for line in ["--version", "-v", "help", "run --help", "run", "frob", "", "run -x c"] {
+            let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+            assert!(usual(&words).is_none(), "{line}");
+        }
+        assert!(usual(&["-root".into(), "/x".into(), "run".into(), "c".into()]).is_some());
     }
 
     #[test]

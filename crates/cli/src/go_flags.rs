@@ -37,6 +37,20 @@ pub(crate) fn normalise(words: Vec<OsString>, root: &Command) -> Vec<OsString> {
     writer.out
 }
 
+/// The command that `words` name: the first that is neither a flag of `root` nor the value of one.
+pub(crate) fn command<'a>(words: &'a [OsString], root: &Command) -> Option<&'a str> {
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        let word = word.to_str()?;
+        let Some(flag) = word.strip_prefix('-') else { return Some(word) };
+        let flag = flag.strip_prefix('-').unwrap_or(flag);
+        if !flag.contains('=') && find(root, flag)?.get_action().takes_values() {
+            words.next();
+        }
+    }
+    None
+}
+
 struct Writer<'a> {
     command: &'a Command,
     in_root: bool,
@@ -220,6 +234,17 @@ mod tests {
         assert_eq!(normal("run --zz c"), "run --zz c");
         assert_eq!(normal("frob -x --bundle y"), "frob -x --bundle y");
         assert_eq!(normal("run -zz c"), "run -zz c");
+    }
+
+    #[test]
+    fn the_command_stands_behind_the_global_flags() {
+        let named = |line: &str| {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            command(&words, &Cli::command()).map(str::to_owned)
+        };
+        assert_eq!(named("--root run -debug --log=x state run").as_deref(), Some("state"));
+        assert_eq!(named("-v"), None);
+        assert_eq!(named("--unknown run"), None);
     }
 
     #[test]

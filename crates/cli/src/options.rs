@@ -81,7 +81,7 @@ pub(crate) fn terminal_mode(wanted: bool, detach: bool, socket: bool) -> Result<
             Err(Failure::new("cannot use console socket if cofferdam will not detach or allocate tty"))
         }
         (true, false, false) => Ok(TerminalMode::Own),
-        (true, true, true) | (false, _, false) => Ok(TerminalMode::None),
+        (true, true, true) | (false, _, false) => Ok(TerminalMode::Socket),
     }
 }
 
@@ -98,8 +98,8 @@ mod tests {
     #[test]
     fn a_terminal_has_one_keeper() {
         assert_eq!(terminal_mode(true, false, false).unwrap(), TerminalMode::Own);
-        assert_eq!(terminal_mode(true, true, true).unwrap(), TerminalMode::None);
-        assert_eq!(terminal_mode(false, true, false).unwrap(), TerminalMode::None);
+        assert_eq!(terminal_mode(true, true, true).unwrap(), TerminalMode::Socket);
+        assert_eq!(terminal_mode(false, true, false).unwrap(), TerminalMode::Socket);
         assert!(terminal_mode(true, true, false).is_err());
         assert!(terminal_mode(true, false, true).is_err());
         assert!(terminal_mode(false, true, true).is_err());

@@ -23,6 +23,8 @@ mod state;
 mod state_json;
 mod update;
 
+use clap::{Args, Command as Definition};
+
 use crate::context::Context;
 use crate::failure::Outcome;
 
@@ -70,4 +72,29 @@ impl Command {
             Self::Update(command) => command.execute(context),
         }
     }
+}
+
+/// The definition of one command. Making all of them takes longer than everything else that a command
+/// line costs, so the usual line is parsed with the one that it names.
+pub(crate) fn definition(name: &str) -> Option<Definition> {
+    Some(match name {
+        "create" => create::Create::augment_args(Definition::new("create")),
+        "delete" => delete::Delete::augment_args(Definition::new("delete")),
+        "events" => events::Events::augment_args(Definition::new("events")),
+        "exec" => exec::Exec::augment_args(Definition::new("exec")),
+        "features" => features::Features::augment_args(Definition::new("features")),
+        "kill" => kill::Kill::augment_args(Definition::new("kill")),
+        "list" => list::List::augment_args(Definition::new("list")),
+        "pause" => pause::Pause::augment_args(Definition::new("pause")),
+        "plan" => plan::Plan::augment_args(Definition::new("plan")),
+        "ps" => ps::Ps::augment_args(Definition::new("ps")),
+        "resume" => resume::Resume::augment_args(Definition::new("resume")),
+        "run" => run::Run::augment_args(Definition::new("run")),
+        "sandbox" => sandbox::SandboxFlags::augment_args(Definition::new("sandbox")),
+        "spec" => spec::Spec::augment_args(Definition::new("spec")),
+        "start" => start::Start::augment_args(Definition::new("start")),
+        "state" => state::State::augment_args(Definition::new("state")),
+        "update" => update::Update::augment_args(Definition::new("update")),
+        _ => return None,
+    })
 }

@@ -71,10 +71,19 @@ pub(super) fn attend(
     host: Option<RawTerminal>,
     context: &Context,
 ) -> Outcome {
-    let relay = match (host, process.terminal()) {
-        (Some(host), Some(master)) => Some(Relay::new(host, master)?),
-        (Some(_), None) => return Err(Failure::new("the process was to have a terminal and has none")),
-        (None, _) => None,
-    };
-    foreground::follow(process, signals, relay, &context.log)
+    const SIGKILL: i32 = 9;
+    let relay = host.map(|host| join(host, process)).transpose();
+    let outcome = relay.and_then(|relay| foreground::follow(process, signals, relay, &context.log));
+    if outcome.is_err() {
+        // Nobody would be left to see or to stop it.
+        let _ = process.kill(SIGKILL);
+    }
+    outcome
+}
+
+fn join(host: RawTerminal, process: &Process) -> Result<Relay, Failure> {
+    match process.terminal() {
+        Some(master) => Relay::new(host, master),
+        None => Err(Failure::new("the process was to have a terminal and has none")),
+    }
 }

@@ -88,7 +88,7 @@ impl SandboxFlags {
         let options = CreateOptions {
             systemd_cgroup: context.systemd_cgroup,
             rootless: context.rootless,
-            terminal: if self.tty { TerminalMode::Own } else { TerminalMode::None },
+            terminal: if self.tty { TerminalMode::Own } else { TerminalMode::Socket },
             ..CreateOptions::default()
         };
         in_foreground(context, &id, &bundle, options, false)
