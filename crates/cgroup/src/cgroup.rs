@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -38,7 +39,8 @@ pub struct Cgroup {
     pub(crate) made: Vec<PathBuf>,
     writes: Vec<CgroupWrite>,
     devices: Option<DeviceProgram>,
-    undo: bool,
+    /// Dropping it removes the directories.
+    pub(crate) undo: AtomicBool,
 }
 
 /// What the state file keeps of a container's cgroups.
@@ -108,13 +110,19 @@ impl Cgroup {
         let dirs: Vec<CgroupDir> = taken.iter().filter_map(|t| plan.dirs.get(*t).cloned()).collect();
         let is_leaf = |path: &PathBuf| dirs.iter().any(|d| d.path == *path);
         let parents = made.iter().filter(|p| !is_leaf(p)).cloned().collect();
-        Ok(Self { saved: SavedCgroup { mode: plan.mode, dirs, parents }, made, writes, devices, undo: true })
+        Ok(Self {
+            saved: SavedCgroup { mode: plan.mode, dirs, parents },
+            made,
+            writes,
+            devices,
+            undo: AtomicBool::new(true),
+        })
     }
 
     /// Existing cgroups, from what the state file kept. Nothing is touched or checked.
     #[must_use]
     pub fn load(saved: SavedCgroup) -> Self {
-        Self { saved, made: Vec::new(), writes: Vec::new(), devices: None, undo: false }
+        Self { saved, made: Vec::new(), writes: Vec::new(), devices: None, undo: AtomicBool::new(false) }
     }
 
     /// What the state file keeps.
@@ -125,8 +133,8 @@ impl Cgroup {
 
     /// From now on somebody else (the state file) answers for the directories: dropping this no longer
     /// removes them.
-    pub fn keep(&mut self) -> SavedCgroup {
-        self.undo = false;
+    pub fn keep(&self) -> SavedCgroup {
+        self.undo.store(false, Ordering::Relaxed);
         self.saved()
     }
 
@@ -169,7 +177,7 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        if self.undo {
+        if self.undo.load(Ordering::Relaxed) {
             // There is nobody left to tell; the state file's intention finds what stays.
             let _ = delete::all(&self.saved);
         }

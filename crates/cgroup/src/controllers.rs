@@ -43,7 +43,7 @@ pub(crate) fn enable(plan: &CgroupPlan, index: usize, dir: &CgroupDir) -> Result
     if missing.is_empty() {
         return Ok(());
     }
-    let refused = walk(dir, &missing);
+    let refused = walk(dir, &missing, &needed);
     missing = lacking(dir, &wanted)?;
     thread(dir, &missing, &needed)?;
     match needed.iter().find(|(name, _)| missing.contains(name)) {
@@ -63,7 +63,7 @@ fn lacking<'w>(dir: &CgroupDir, wanted: &[&'w str]) -> Result<Vec<&'w str>, Erro
 }
 
 /// From the mount point down to the parent.
-fn walk(dir: &CgroupDir, missing: &[&str]) -> Vec<Refused> {
+fn walk(dir: &CgroupDir, missing: &[&str], needed: &[(&str, &str)]) -> Vec<Refused> {
     let mut refused = Vec::new();
     let mut above: Vec<&Path> =
         dir.path.ancestors().skip(1).take_while(|p| p.starts_with(&dir.mount_point)).collect();
@@ -78,13 +78,22 @@ fn walk(dir: &CgroupDir, missing: &[&str]) -> Vec<Refused> {
             .filter(|m| has(&offered, m) && !has(&enabled, m))
             .map(|m| format!("+{m}"))
             .collect();
-        if to_enable.is_empty() || file::write(&control, &to_enable.join(" ")).is_ok() {
+        if to_enable.is_empty() {
             continue;
         }
-        // All or nothing failed: then what can be had alone.
+        let Err(whole) = file::write(&control, &to_enable.join(" ")) else { continue };
+        // All or nothing failed: then what can be had alone. But a cgroup with processes would take the
+        // controllers that work on threads, and be a threaded domain from then on, its children unfit
+        // for anything else: that is done only for limits that need no more than it.
+        let populated = file::is(&whole, Errno::EBUSY);
+        let alone = needed.iter().all(|(name, _)| THREADED.contains(name));
         for one in to_enable {
-            if let Err(error) = file::write(&control, &one) {
-                let controller = one.trim_start_matches('+').to_owned();
+            let controller = one.trim_start_matches('+').to_owned();
+            let asked = needed.iter().any(|(name, _)| *name == controller);
+            if populated && !(alone && asked) {
+                let error = io::Error::from_raw_os_error(Errno::EBUSY.0);
+                refused.push(Refused { controller, path: control.clone(), error });
+            } else if let Err(error) = file::write(&control, &one) {
                 refused.push(Refused { controller, path: control.clone(), error });
             }
         }
@@ -127,6 +136,12 @@ fn explain(dir: &CgroupDir, name: &str, refused: Vec<Refused>) -> Error {
         return error.hint(
             "the cgroup has processes of its own, and cgroup v2 gives controllers only to the children of a cgroup \
              without: move them into a child, or choose another cgroupsPath",
+        );
+    }
+    if errno(Errno::EOPNOTSUPP) {
+        return error.hint(
+            "the cgroup is threaded, or the root of a threaded subtree, which has cpu, cpuset and pids only: \
+             choose another cgroupsPath",
         );
     }
     if errno(Errno::EACCES) || errno(Errno::EPERM) || errno(Errno::EROFS) {

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,9 @@ impl Cgroup {
     /// # Errors
     /// `EBUSY` when there are still processes. The other directories are removed all the same.
     pub fn delete(&self) -> Result<(), Error> {
-        all(&self.saved)
+        all(&self.saved)?;
+        self.undo.store(false, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 //! happens only after that said no. It may not write limits.
 
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use cofferdam_sys::Errno;
@@ -92,7 +93,8 @@ impl<'a> Maker<'a> {
     }
 
     fn mkdir(&mut self, path: &Path) -> io::Result<bool> {
-        match std::fs::create_dir(path) {
+        // Not for others to write, whatever the caller's umask is.
+        match std::fs::DirBuilder::new().mode(0o755).create(path) {
             Ok(()) => {
                 self.made.push(path.to_path_buf());
                 Ok(true)

@@ -1,4 +1,5 @@
 //! Device rules as version 1 gets them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // helpers outside of #[test]
 
 use cofferdam_cgroup::{CgroupPlan, Hierarchies, PlanOptions, plan};
 use cofferdam_oci::Resources;

@@ -1,4 +1,5 @@
 //! Resources and the writes they become, on version 1 and on version 2.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // helpers outside of #[test]
 
 use cofferdam_cgroup::{CgroupPlan, Hierarchies, PlanOptions, plan, plan_update};
 use cofferdam_oci::{Reject, Resources};

@@ -1,4 +1,5 @@
 //! The owner of the directories, on this host's own hierarchies.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // helpers outside of #[test]
 
 mod common;
 
@@ -37,6 +38,8 @@ fn directories_are_made_in_every_hierarchy_and_removed_with_their_parents() {
     let paths: Vec<_> = cgroup.dirs().iter().map(|d| d.path.clone()).collect();
     assert_eq!(paths.len(), sandbox.plan("{}").dirs.len());
     assert!(paths.iter().all(|p| p.is_dir()));
+    use std::os::unix::fs::PermissionsExt;
+    assert!(paths.iter().all(|p| p.metadata().unwrap().permissions().mode() & 0o022 == 0));
     assert_eq!(cgroup.saved().parents.len(), paths.len());
     cgroup.delete().unwrap();
     assert!(paths.iter().all(|p| !p.exists() && !p.parent().unwrap().exists()));
@@ -50,7 +53,7 @@ fn a_cgroup_that_nobody_keeps_is_removed() {
     let path = cgroup.dirs()[0].path.clone();
     drop(cgroup);
     assert!(!path.exists());
-    let mut cgroup = Cgroup::create(&sandbox.plan("{}")).unwrap();
+    let cgroup = Cgroup::create(&sandbox.plan("{}")).unwrap();
     let saved = cgroup.keep();
     drop(cgroup);
     assert!(path.is_dir());

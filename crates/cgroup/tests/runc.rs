@@ -1,4 +1,5 @@
 //! The same resources given to runc: files, device rules and measurements have to come out the same.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // helpers outside of #[test]
 
 mod common;
 

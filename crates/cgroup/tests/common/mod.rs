@@ -1,5 +1,6 @@
 //! What tests on the real kernel share: a guard that leaves nothing behind.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub)] // each test file uses some of it
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)] // a failed helper is a failed test
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
