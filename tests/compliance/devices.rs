@@ -4,13 +4,13 @@ use cofferdam_tests::{facts, json};
 
 facts! {
     fn the_default_devices_are_there(t) {
-        let mut b = t.script("for d in null zero full random urandom tty; do stat -c '%n %t:%T %a' /dev/$d; done");
+        let b = t.script("for d in null zero full random urandom tty; do stat -c '%n %t:%T %a' /dev/$d; done");
         assert_eq!(b.run().ok(), "/dev/null 1:3 666\n/dev/zero 1:5 666\n/dev/full 1:7 666\n/dev/random 1:8 666\n\
             /dev/urandom 1:9 666\n/dev/tty 5:0 666\n");
     }
 
     fn the_default_links_are_there(t) {
-        let mut b = t.script("for l in fd stdin stdout stderr ptmx; do readlink /dev/$l; done");
+        let b = t.script("for l in fd stdin stdout stderr ptmx; do readlink /dev/$l; done");
         let out = b.run();
         let links: Vec<&str> = out.ok().lines().collect();
         assert_eq!(&links[..4], ["/proc/self/fd", "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/2"]);

@@ -36,7 +36,7 @@ facts! {
     }
 
     fn ps_shows_the_processes(t) {
-        let mut b = t.script("sleep 1000 & wait");
+        let b = t.script("sleep 1000 & wait");
         let c = b.start();
         let pids = || -> Value { c.verb("ps", &["-f", "json"]).ok().parse().unwrap() };
         wait_until("two processes", || pids().as_array().is_some_and(|p| p.len() == 2));
@@ -46,7 +46,7 @@ facts! {
     }
 
     fn pause_freezes_and_resume_thaws(t) {
-        let mut b = t.script("i=0; while true; do i=$((i+1)); echo tick; sleep 0.02; done");
+        let b = t.script("i=0; while true; do i=$((i+1)); echo tick; sleep 0.02; done");
         let c = b.start();
         c.wait_output("tick");
         c.verb("pause", &[]).ok();

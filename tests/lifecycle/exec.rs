@@ -129,7 +129,7 @@ facts! {
         c.exec(&["--detach", "--pid-file", file.to_str().unwrap()], &["sleep", "600"]).ok();
         let pid = std::fs::read_to_string(&file).unwrap();
         let line = || std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
-        cofferdam_tests::wait_until("the program", || line() == "sleep\0600\0");
+        cofferdam_tests::wait_until("the program", || line() == "sleep\x00600\x00");
     }
 
     fn exec_process_is_a_document(t) {

@@ -146,7 +146,7 @@ facts! {
 
     fn kill_sends_the_named_signal(t) {
         for signal in ["TERM", "SIGUSR1", "12"] {
-            let mut b = t.script(
+            let b = t.script(
                 "trap 'echo got TERM' TERM; trap 'echo got SIGUSR1' USR1; trap 'echo got 12' USR2; \
                  echo ready; while true; do sleep 0.05; done");
             let c = b.start();
@@ -157,7 +157,7 @@ facts! {
     }
 
     fn the_name_of_a_signal_may_be_in_small_letters(t) {
-        let mut b = t.script("trap 'echo got it' INT; echo ready; while true; do sleep 0.05; done");
+        let b = t.script("trap 'echo got it' INT; echo ready; while true; do sleep 0.05; done");
         let c = b.start();
         c.wait_output("ready");
         c.kill("sigint").ok();
@@ -165,7 +165,7 @@ facts! {
     }
 
     fn kill_without_a_signal_is_sigterm(t) {
-        let mut b = t.script("trap 'echo got TERM; exit' TERM; echo ready; while true; do sleep 0.05; done");
+        let b = t.script("trap 'echo got TERM; exit' TERM; echo ready; while true; do sleep 0.05; done");
         let c = b.start();
         c.wait_output("ready");
         c.verb("kill", &[]).ok();
@@ -204,7 +204,7 @@ facts! {
     }
 
     fn the_end_of_the_first_process_stops_the_container(t) {
-        let mut b = t.script("sleep 1000 & exit 0");
+        let b = t.script("sleep 1000 & exit 0");
         let c = b.start();
         c.wait_stopped();
         c.delete().ok();

@@ -22,7 +22,7 @@ facts! {
     }
 
     fn run_forwards_signals_to_the_process(t) {
-        let mut b = t.script("trap 'echo got it; exit 3' TERM; echo ready; while true; do sleep 0.05; done");
+        let b = t.script("trap 'echo got it; exit 3' TERM; echo ready; while true; do sleep 0.05; done");
         b.write();
         let out = t.dir.join("signalled");
         let mut command = t.runtime_command(&b.command_line("run", &[]));

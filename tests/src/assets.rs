@@ -27,7 +27,10 @@ fn store() -> &'static Path {
         let mut hash = DefaultHasher::new();
         PROBE.hash(&mut hash);
         let exe = std::env::current_exe().expect("own path");
-        let dir = exe.parent().unwrap_or(Path::new("/tmp")).join(format!("test-assets-{:x}", hash.finish()));
+        let dir = exe
+            .parent()
+            .unwrap_or_else(|| Path::new("/tmp"))
+            .join(format!("test-assets-{:x}", hash.finish()));
         if !dir.exists() {
             make(&dir);
         }
