@@ -28,6 +28,7 @@ mod plan;
 mod apply;
 mod cgroup;
 mod controllers;
+mod delegate;
 mod delete;
 mod error;
 mod file;

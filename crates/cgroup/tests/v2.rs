@@ -144,3 +144,19 @@ fn a_second_device_program_takes_the_place_of_the_first() {
     sandbox.go(pid);
     assert_eq!(sandbox.child(pid).wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn only_what_is_safe_to_delegate_changes_its_owner() {
+    let Some(sandbox) = sandbox("v2chown") else { return };
+    let cgroup = start(&sandbox, "/box", "{}");
+    cgroup.delegate(12345).unwrap();
+    use std::os::unix::fs::MetadataExt;
+    let path = dir(&cgroup, "memory");
+    let owner = |name: &str| path.join(name).metadata().unwrap().uid();
+    for name in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+        assert_eq!(owner(name), 12345, "{name}");
+    }
+    for name in ["memory.max", "pids.max", "cgroup.freeze"] {
+        assert_eq!(owner(name), 0, "{name}");
+    }
+}
