@@ -2,11 +2,15 @@
 //!
 //! Called by the targets. A target may panic only when a promise is broken.
 
+use std::sync::LazyLock;
+
 use cofferdam_oci::{Reject, Spec};
 use cofferdam_plan::{ExecOptions, HostFacts, Options, V1Mount, plan_exec, plan_init};
+use serde_json::Value;
 
 /// A document with a bit of everything.
-pub const BASE: &str = include_str!("../base.json");
+pub static BASE: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../base.json")).unwrap());
 
 /// Plans a document for three hosts: whatever it says, there is a plan or a reason, and never a panic.
 pub fn plan_everywhere(spec: &Spec) {

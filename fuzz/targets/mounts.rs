@@ -3,9 +3,10 @@
 
 use cofferdam_oci::{Mount, Spec};
 use libfuzzer_sys::fuzz_target;
+use serde::Deserialize;
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut spec: Spec = serde_json::from_str(cofferdam_fuzz::BASE).unwrap();
+    let mut spec = Spec::deserialize(&*cofferdam_fuzz::BASE).unwrap();
     spec.mounts = String::from_utf8_lossy(bytes).lines().take(16).map(mount).collect();
     cofferdam_fuzz::plan_everywhere(&spec);
 });

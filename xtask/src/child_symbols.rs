@@ -4,9 +4,11 @@
 //! and that is an error, not a pass.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use object::{Object, ObjectSymbol};
+use serde_json::Value;
 
 /// Beginnings of names, demangled, that a heap-free program which cannot panic never holds.
 const FORBIDDEN: &[&str] = &[
@@ -28,6 +30,32 @@ const FORBIDDEN: &[&str] = &[
     "realloc",
     "free",
 ];
+
+/// The child that the library's build script makes, before it is stripped.
+pub(crate) fn built(root: &Path) -> Result<PathBuf, String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["check", "--quiet", "--package=cofferdam", "--message-format=json"])
+        .current_dir(root)
+        .output()
+        .map_err(|e| format!("cargo check: {e}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo check: {}", String::from_utf8_lossy(&output.stderr).trim_end()));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    out_dir(&text)
+        .map(|dir| Path::new(&dir).join("cofferdam-child"))
+        .ok_or_else(|| "no build script of the package cofferdam ran".to_owned())
+}
+
+/// The output directory of the library's build script, from cargo's messages.
+fn out_dir(messages: &str) -> Option<String> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let is_ours = |m: &Value| {
+        let of = |key: &str| m.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        of("reason") == "build-script-executed" && of("package_id").contains("/crates/cofferdam#")
+    };
+    messages.filter(is_ours).find_map(|m| Some(m.get("out_dir")?.as_str()?.to_owned()))
+}
 
 /// Findings about one ELF file.
 pub(crate) fn check(path: &Path) -> Result<Vec<String>, String> {
@@ -80,6 +108,17 @@ mod tests {
         let found = check(&std::env::current_exe().unwrap()).unwrap();
         assert!(found.iter().any(|f| f.contains("panicking")), "{found:?}");
         assert!(found.iter().any(|f| f.contains("alloc::")), "{found:?}");
+    }
+
+    #[test]
+    fn the_directory_of_the_child_is_that_of_the_librarys_own_build_script() {
+        let message = |name: &str| {
+            let id = format!("path+file:///w/crates/{name}#0.1.0");
+            format!(r#"{{"reason":"build-script-executed","package_id":"{id}","out_dir":"/o/{name}"}}"#)
+        };
+        let all = format!("{}\n{}\n", message("sys"), message("cofferdam"));
+        assert_eq!(out_dir(&all).as_deref(), Some("/o/cofferdam"));
+        assert_eq!(out_dir(&message("sys")), None);
     }
 
     #[test]

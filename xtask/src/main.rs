@@ -12,16 +12,17 @@ mod rooms;
 mod size;
 mod source;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: cargo xtask check | cargo xtask child-symbols ELF";
+const USAGE: &str = "usage: cargo xtask check | cargo xtask child-symbols [ELF]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let findings = match words.as_slice() {
         ["check"] => check(),
+        ["child-symbols"] => child_symbols::built(&root()).and_then(|elf| child_symbols::check(&elf)),
         ["child-symbols", elf] => child_symbols::check(Path::new(elf)),
         _ => Err(USAGE.to_owned()),
     };
@@ -43,12 +44,16 @@ fn main() -> ExitCode {
 
 /// Every check of the tree: all findings of all of them, so that one run shows everything.
 fn check() -> Result<Vec<String>, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent directory")?;
-    let sources = source::all(root)?;
-    let mut findings = edges::check(root)?;
+    let sources = source::all(&root())?;
+    let mut findings = edges::check(&root())?;
     findings.extend(header::check(&sources));
     findings.extend(rooms::check(&sources));
     findings.extend(size::check(&sources));
     println!("{} source files checked", sources.len());
     Ok(findings)
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
