@@ -15,7 +15,8 @@ fn main() {
     println!("cargo::rerun-if-changed={}", child.join("program").display());
 
     let sys_lib = library("cofferdam_sys", &sys.join("lib.rs"), &[], &out);
-    let child_lib = library("cofferdam_child", &child.join("src/lib.rs"), &[("cofferdam_sys", &sys_lib)], &out);
+    let child_lib =
+        library("cofferdam_child", &child.join("src/lib.rs"), &[("cofferdam_sys", &sys_lib)], &out);
     let program = out.join("cofferdam-child");
     let mut link = rustc("cofferdam_init", "bin", &child.join("program/main.rs"), &out);
     link.args(["-C", "lto=fat", "-C", "relocation-model=static", "-C", "target-feature=+crt-static"]);
@@ -48,7 +49,16 @@ fn rustc(name: &str, kind: &str, source: &Path, out: &Path) -> Command {
     let mut command = Command::new(variable("RUSTC"));
     command.args(["--crate-name", name, "--crate-type", kind, "--edition", "2024", "--target"]);
     command.arg(variable("TARGET"));
-    command.args(["-C", "opt-level=s", "-C", "panic=abort", "-C", "overflow-checks=off", "-C", "debug-assertions=off"]);
+    command.args([
+        "-C",
+        "opt-level=s",
+        "-C",
+        "panic=abort",
+        "-C",
+        "overflow-checks=off",
+        "-C",
+        "debug-assertions=off",
+    ]);
     command.args(["-C", "codegen-units=1", "-C", "embed-bitcode=yes", "--cap-lints", "allow"]);
     command.arg("-L").arg(out).arg(source);
     // What the caller sets for its own code (coverage, sanitizers) has no place in the child.

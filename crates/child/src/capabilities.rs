@@ -1,13 +1,16 @@
 //! User, groups and capabilities.
 
-use cofferdam_sys::{capset, prctl, setuid};
+use cofferdam_sys::{Errno, capset, prctl, setuid};
 
 use crate::context::Done;
 
 pub(crate) fn bounding(set: u64, last: u32) -> Done {
-    for capability in 0..=last.min(63) {
-        if set >> capability & 1 == 0 {
-            prctl::drop_bounding(capability)?;
+    for capability in (0..=last.min(63)).filter(|c| set >> c & 1 == 0) {
+        match prctl::drop_bounding(capability) {
+            Ok(()) => {}
+            // Past the last capability that this kernel knows.
+            Err(Errno::EINVAL) => break,
+            Err(e) => return Err(e.into()),
         }
     }
     Ok(())
@@ -26,9 +29,10 @@ pub(crate) fn user(uid: u32, gid: u32, set_groups: bool, groups: &[u8]) -> Done 
     Ok(capset::capset(permitted, permitted, inheritable)?)
 }
 
-pub(crate) fn set(permitted: u64, effective: u64, inheritable: u64, ambient: u64) -> Done {
+pub(crate) fn set((permitted, effective, inheritable): (u64, u64, u64), ambient: u64, keep: u64) -> Done {
     prctl::clear_ambient()?;
-    capset::capset(permitted, effective, inheritable)?;
+    let kept = if keep == 0 { 0 } else { capset::capget()?.0 & keep };
+    capset::capset(permitted | kept, effective | kept, inheritable)?;
     for capability in 0..64 {
         if ambient >> capability & 1 == 1 {
             prctl::raise_ambient(capability)?;

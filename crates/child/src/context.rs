@@ -84,6 +84,7 @@ pub(crate) struct Context {
     /// An empty read-only tmpfs, attached nowhere: all masked directories are copies of it.
     pub(crate) empty: Option<Fd>,
     pub(crate) found: Path,
+    pub(crate) home: Path,
     pub(crate) in_cwd: bool,
     pub(crate) text: Buffer<TEXT>,
 }
@@ -100,6 +101,7 @@ impl Context {
             null: None,
             empty: None,
             found: Buffer::new(),
+            home: Buffer::new(),
             in_cwd: false,
             text: Buffer::new(),
         }

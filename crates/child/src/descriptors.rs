@@ -9,7 +9,8 @@ use crate::context::{Context, Done};
 pub(crate) fn close_others(c: &Context, keep: &[u8]) -> Done {
     let mut first = 3u32;
     let ours = [c.control, c.program].map(i32::unsigned_abs);
-    let mut listed = keep.chunks_exact(4).filter_map(|b| b.first_chunk().map(|b| u32::from_ne_bytes(*b))).peekable();
+    let mut listed =
+        keep.chunks_exact(4).filter_map(|b| b.first_chunk().map(|b| u32::from_ne_bytes(*b))).peekable();
     let mut own = [ours.iter().min().copied(), ours.iter().max().copied()].into_iter().flatten().peekable();
     loop {
         let next = match (listed.peek(), own.peek()) {

@@ -4,19 +4,21 @@ use core::ffi::CStr;
 
 use cofferdam_sys::{Errno, execveat, mmap};
 
-use crate::context::{Context, Done, Path};
+use crate::context::{Context, Done};
 use crate::passwd;
 use crate::wire::List;
 
-pub(crate) fn exec(c: &mut Context, argv: List<'_>, env: List<'_>, home: bool, uid: u32) -> Done {
-    let mut home_line = Path::new();
-    if home {
-        passwd::home(uid, &mut home_line)?;
-    }
-    let extra = if home { Some(home_line.c_str()?) } else { None };
+/// Keeps the user's home directory for [`exec`], while files can still be opened: a limit on their
+/// number comes later.
+pub(crate) fn home(c: &mut Context, uid: u32) -> Done {
+    Ok(passwd::home(uid, &mut c.home)?)
+}
+
+pub(crate) fn exec(c: &mut Context, argv: List<'_>, env: List<'_>) -> Done {
+    let home = if c.home.bytes().is_empty() { None } else { Some(c.home.c_str()?) };
     let argv = mmap::vector(argv.count(), argv.iter())?;
-    let count = env.count().saturating_add(usize::from(extra.is_some()));
-    let env = mmap::vector(count, env.iter().chain(extra))?;
+    let count = env.count().saturating_add(usize::from(home.is_some()));
+    let env = mmap::vector(count, env.iter().chain(home))?;
     Err(execveat::execve(c.found.c_str()?, &argv, &env).into())
 }
 

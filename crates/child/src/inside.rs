@@ -66,13 +66,15 @@ fn walk(root: i32, whole: &Path, missing: Missing, links: Links) -> Result<Walk>
         so_far.push(b"/")?;
         so_far.push(part)?;
         at = match find(root, so_far.c_str()?, open::O_PATH, links) {
-            Err(Errno::ENOENT) => match make(&at, part, if last { missing } else { Missing::Directory(0o755) })? {
-                Some(made) => made,
-                None => {
-                    let parent = so_far.bytes().get(..parent_length).unwrap_or_default();
-                    return detour(&at, part, parent, parts).map(Walk::Detour);
+            Err(Errno::ENOENT) => {
+                match make(&at, part, if last { missing } else { Missing::Directory(0o755) })? {
+                    Some(made) => made,
+                    None => {
+                        let parent = so_far.bytes().get(..parent_length).unwrap_or_default();
+                        return detour(&at, part, parent, parts).map(Walk::Detour);
+                    }
                 }
-            },
+            }
             other => other?,
         };
     }

@@ -8,8 +8,8 @@ use cofferdam_sys::{Errno, Fd, Result, mknodat, open, stat};
 
 use crate::context::{Context, Done};
 use crate::inside::{self, Links};
-use crate::wire::List;
 use crate::mount;
+use crate::wire::List;
 
 /// What is not there needs neither mask nor protection.
 fn present(c: &Context, path: &CStr) -> Result<Option<Fd>> {

@@ -32,18 +32,28 @@ pub(crate) fn run(c: &mut Context, op: &Op<'_>) -> Done {
 }
 
 fn filesystem(c: &mut Context, op: &Op<'_>) -> Done {
-    let Op::Mount { target, fstype, params, attr, rec_set, rec_clear, propagation, symlinks, copy_up, idmap } = *op
+    let Op::Mount { target, fstype, params, attr, rec_set, rec_clear, propagation, symlinks, idmap, .. } =
+        *op
     else {
         return Err(Errno::ENOSYS.into());
     };
+    let Op::Mount { copy_up, inherit_mode, .. } = *op else { return Err(Errno::ENOSYS.into()) };
     let links = if symlinks { Links::Follow } else { Links::Refuse };
     let at = directory(c, target, links)?;
     let mount = new(&mut c.text, fstype, params, attr)?;
+    if inherit_mode {
+        let root = open::openat2(mount.raw(), c".", open::O_RDONLY | open::O_DIRECTORY, 0, 0)?;
+        dirs::fchmod(root.raw(), stat::stat(at.raw())?.mode & 0o7777)?;
+    }
     if copy_up {
         tree::copy_up(&at, &mount)?;
     }
     if idmap >= 0 {
-        let attr = MountAttr { set: MOUNT_ATTR_IDMAP, userns_fd: u64::from(idmap.unsigned_abs()), ..MountAttr::default() };
+        let attr = MountAttr {
+            set: MOUNT_ATTR_IDMAP,
+            userns_fd: u64::from(idmap.unsigned_abs()),
+            ..MountAttr::default()
+        };
         mount_setattr(mount.raw(), 0, &attr)?;
     }
     change(&mount, AT_RECURSIVE, rec_set, rec_clear)?;
@@ -87,7 +97,12 @@ fn configure(context: &fsopen::Context, params: List<'_>) -> Result<()> {
 }
 
 /// mount(2) on the working directory, which is the mount point: its options may be a page long.
-fn legacy(c: &Context, target: &CStr, (source, fstype, flags, data): (&CStr, &CStr, u64, &CStr), p: &[u8]) -> Done {
+fn legacy(
+    c: &Context,
+    target: &CStr,
+    (source, fstype, flags, data): (&CStr, &CStr, u64, &CStr),
+    p: &[u8],
+) -> Done {
     let at = inside::ensure(c.root()?, target, Missing::Directory(0o755), Links::Follow)?;
     dirs::fchdir(at.raw())?;
     fsopen::mount_here(source, fstype, flags, data)?;
@@ -97,12 +112,27 @@ fn legacy(c: &Context, target: &CStr, (source, fstype, flags, data): (&CStr, &CS
 }
 
 fn bind(c: &mut Context, op: &Op<'_>) -> Done {
-    let Op::Bind { target, source, fd, recursive, nofollow, copy_symlink, set, clear, rec_set, rec_clear, .. } = *op
+    let Op::Bind {
+        target,
+        source,
+        fd,
+        recursive,
+        nofollow,
+        copy_symlink,
+        set,
+        clear,
+        rec_set,
+        rec_clear,
+        ..
+    } = *op
     else {
         return Err(Errno::ENOSYS.into());
     };
     let Op::Bind { propagation, idmap, idmap_recursive, .. } = *op else { return Err(Errno::ENOSYS.into()) };
-    if copy_symlink && fd < 0 && stat::lstat(open::AT_FDCWD, source)?.mode & mknodat::S_IFMT == mknodat::S_IFLNK {
+    if copy_symlink
+        && fd < 0
+        && stat::lstat(open::AT_FDCWD, source)?.mode & mknodat::S_IFMT == mknodat::S_IFLNK
+    {
         let mut link = crate::context::Path::new();
         let mut words = [0; 4095];
         link.push(dirs::readlinkat(open::AT_FDCWD, source, &mut words)?)?;
@@ -116,7 +146,11 @@ fn bind(c: &mut Context, op: &Op<'_>) -> Done {
         fsopen::open_tree(open::AT_FDCWD, source, OPEN_TREE_CLONE | all | link)?
     };
     if idmap >= 0 {
-        let attr = MountAttr { set: MOUNT_ATTR_IDMAP, userns_fd: u64::from(idmap.unsigned_abs()), ..MountAttr::default() };
+        let attr = MountAttr {
+            set: MOUNT_ATTR_IDMAP,
+            userns_fd: u64::from(idmap.unsigned_abs()),
+            ..MountAttr::default()
+        };
         mount_setattr(tree.raw(), if idmap_recursive { AT_RECURSIVE } else { 0 }, &attr)?;
     }
     let is_directory = stat::stat(tree.raw())?.mode & mknodat::S_IFMT == mknodat::S_IFDIR;

@@ -34,17 +34,23 @@ pub(crate) fn take_ids(uid: u32, gid: u32) -> Done {
     Ok(capset::capset(permitted, permitted, inheritable)?)
 }
 
+/// "0" is whoever writes it: the kernel need not stop the world to move a thread that moves itself.
+pub(crate) fn join_cgroups(tasks: &[u8]) -> Done {
+    for fd in tasks.chunks_exact(4).filter_map(|b| b.first_chunk().map(|b| i32::from_ne_bytes(*b))) {
+        open::write(fd, b"0")?;
+    }
+    Ok(())
+}
+
 /// Offsets must be written before the first process enters; entering by setns(2) needs no fork.
 pub(crate) fn time(c: &Context, offsets: &[u8]) -> Done {
     setns::unshare(CLONE_NEWTIME)?;
     if !offsets.is_empty() {
         procfs::write(c, c"thread-self/timens_offsets", offsets)?;
     }
-    let proc = c.proc.as_ref().ok_or(Errno::EBADF)?;
     // A namespace file is a magic link, so it cannot be opened as `procfs` opens files; the directory it
     // lies in can.
     let ns = procfs::beneath(c, c"thread-self/ns", open::O_PATH | open::O_DIRECTORY)?;
-    let _ = proc;
     let made = open::openat2(ns.raw(), c"time_for_children", open::O_RDONLY, 0, 0)?;
     Ok(setns::setns(made.raw(), CLONE_NEWTIME)?)
 }

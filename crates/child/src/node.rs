@@ -16,7 +16,8 @@ pub(crate) fn node(c: &Context, path: &CStr, mode: u32, dev: u32, uid: u32, gid:
         Err(Errno::EEXIST) => {
             let s = stat::lstat(parent.raw(), name)?;
             let same = s.mode & mknodat::S_IFMT == mode & mknodat::S_IFMT
-                && (mode & mknodat::S_IFMT == mknodat::S_IFIFO || mknodat::makedev(s.rdev_major, s.rdev_minor) == dev);
+                && (mode & mknodat::S_IFMT == mknodat::S_IFIFO
+                    || mknodat::makedev(s.rdev_major, s.rdev_minor) == dev);
             if !same {
                 return Err(Errno::EEXIST.into());
             }

@@ -72,6 +72,8 @@ mod table {
         Await { #[doc = "See [`crate::frame::Point`]."] point: u32, }
         /// Says `point` and waits for the parent to answer.
         Meet { #[doc = "See [`crate::frame::Point`]."] point: u32, }
+        /// Joins cgroups by itself, which costs the kernel less than being moved.
+        JoinCgroups { #[doc = "Open `tasks` files, native-endian 32-bit numbers."] tasks: &'a [u8], }
         /// unshare(2).
         Unshare { #[doc = "`CLONE_NEW*` bits."] flags: u64, }
         /// Makes and enters a time namespace.
@@ -126,6 +128,8 @@ mod table {
             symlinks: bool,
             /// Whether the target's content is copied up.
             copy_up: bool,
+            /// Whether it gets the permission bits of the target.
+            inherit_mode: bool,
             /// User namespace of an idmap, or -1.
             idmap: i32,
         }
@@ -299,6 +303,8 @@ mod table {
             inheritable: u64,
             /// Ambient.
             ambient: u64,
+            /// Permitted and effective besides, as far as they are there: needed a little longer.
+            keep: u64,
         }
         /// Changes the working directory, and verifies that it lies inside.
         Chdir {
@@ -309,6 +315,8 @@ mod table {
         }
         /// Finds the program in the environment's `PATH`.
         Find { #[doc = "Its name."] name: &'a CStr, #[doc = "The environment's `PATH`."] path: &'a CStr, }
+        /// Looks the user's home directory up in /etc/passwd, for the environment.
+        Home { #[doc = "User."] uid: u32, }
         /// Waits on a socket for `start`, whose connection then takes the parent's place.
         AwaitStart { #[doc = "Listening socket."] listener: i32, }
         /// Runs a hook and waits for it.
@@ -334,10 +342,6 @@ mod table {
             argv: List<'a>,
             /// Environment.
             env: List<'a>,
-            /// Whether HOME is looked up in /etc/passwd.
-            home: bool,
-            /// The user whose home it is.
-            uid: u32,
         }
     }
 }

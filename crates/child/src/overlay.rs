@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use cofferdam_sys::{Errno, dirs, fsopen, open, pivot_root};
+use cofferdam_sys::{Fd, Result, dirs, fsopen, open, pivot_root};
 
 use crate::context::{Context, Done};
 use crate::wire::List;
@@ -19,7 +19,7 @@ pub(crate) fn root(c: &mut Context, path: &CStr, params: List<'_>, userxattr: bo
     dirs::fchdir(memory.raw())?;
     dirs::mkdirat(open::AT_FDCWD, c"upper", 0o755)?;
     dirs::mkdirat(open::AT_FDCWD, c"work", 0o755)?;
-    let overlay = overlay(c, &lower, path, userxattr)?;
+    let overlay = overlay(c, path, userxattr)?;
     dirs::chdir(c"/")?;
     pivot_root::detach(c"/proc")?;
     root::attach(&overlay, Some(&lower), false)?;
@@ -27,14 +27,8 @@ pub(crate) fn root(c: &mut Context, path: &CStr, params: List<'_>, userxattr: bo
     Ok(())
 }
 
-fn overlay(
-    c: &mut Context,
-    lower: &cofferdam_sys::Fd,
-    path: &CStr,
-    userxattr: bool,
-) -> cofferdam_sys::Result<cofferdam_sys::Fd> {
+fn overlay(c: &mut Context, path: &CStr, userxattr: bool) -> Result<Fd> {
     let context = fsopen::Context::open(c"overlay")?;
-    let _ = lower;
     let made = (|| {
         context.string(c"source", c"overlay")?;
         context.string(c"lowerdir", path)?;
@@ -46,7 +40,7 @@ fn overlay(
         context.mount(0)
     })();
     if let Err(e) = made
-        && (fsopen::explains(e) || e == Errno::EINVAL)
+        && fsopen::explains(e)
     {
         c.text.fill(|buffer| context.message(buffer).len());
     }

@@ -8,7 +8,8 @@ use crate::context::Path;
 pub(crate) fn home(uid: u32, line: &mut Path) -> Result<()> {
     line.push(b"HOME=")?;
     let mut buffer = [0u8; 4096];
-    let mut reader = Reader { fd: open::open(c"/etc/passwd", open::O_RDONLY | open::O_NONBLOCK).ok(), left: 1 << 20 };
+    let mut reader =
+        Reader { fd: open::open(c"/etc/passwd", open::O_RDONLY | open::O_NONBLOCK).ok(), left: 1 << 20 };
     let mut start = 0usize;
     loop {
         let filled = start.saturating_add(reader.read(buffer.get_mut(start..).unwrap_or_default()));

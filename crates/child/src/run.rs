@@ -9,8 +9,8 @@ use crate::frame::{CORRUPT, FAILED, Frame, HELLO};
 use crate::op::Op;
 use crate::wire::Cursor;
 use crate::{
-    capabilities, console, descriptors, exec, find, hook, mask, mount, namespaces, node, overlay, procfs, root,
-    scheduling, seccomp,
+    capabilities, console, descriptors, exec, find, hook, mask, mount, namespaces, node, overlay, procfs,
+    root, scheduling, seccomp,
 };
 
 /// Runs the operations that the sealed file `program` holds, speaking on `control`.
@@ -56,6 +56,7 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::Label { file, fallback, value } => procfs::label(c, file, fallback, value),
         Op::Dumpable { on } => Ok(cofferdam_sys::prctl::set_dumpable(on)?),
         Op::Setns { fd, flags } => Ok(setns::setns(fd, flags)?),
+        Op::JoinCgroups { tasks } => namespaces::join_cgroups(tasks),
         Op::Unshare { flags } => Ok(setns::unshare(flags)?),
         Op::Successor { flags } => namespaces::successor(c, flags),
         Op::Become { uid, gid } => namespaces::take_ids(uid, gid),
@@ -102,15 +103,16 @@ fn process(c: &mut Context, op: &Op<'_>) -> Done {
         }
         Op::Bounding { set, last } => capabilities::bounding(set, last),
         Op::User { uid, gid, set_groups, groups } => capabilities::user(uid, gid, set_groups, groups),
-        Op::Capabilities { permitted, effective, inheritable, ambient } => {
-            capabilities::set(permitted, effective, inheritable, ambient)
+        Op::Capabilities { permitted, effective, inheritable, ambient, keep } => {
+            capabilities::set((permitted, effective, inheritable), ambient, keep)
         }
         Op::Chdir { path, first_try } => root::chdir(c, path, first_try),
         Op::Find { name, path } => find::find(c, name, path),
         Op::Hook { path, argv, env, timeout } => hook::run(c, path, argv, env, timeout),
         Op::NoNewPrivs {} => Ok(cofferdam_sys::prctl::set_no_new_privs()?),
         Op::Seccomp { flags, filter } => seccomp::install(c, flags, filter),
-        Op::Exec { argv, env, home, uid } => exec::exec(c, argv, env, home, uid),
+        Op::Exec { argv, env } => exec::exec(c, argv, env),
+        Op::Home { uid } => exec::home(c, uid),
         _ => Err(cofferdam_sys::Errno::ENOSYS.into()),
     }
 }

@@ -86,7 +86,8 @@ mod tests {
     #[test]
     fn this_kernel_has_the_flags_of_the_oldest() {
         let flags = supported_flags();
-        for name in ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"] {
+        for name in ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"]
+        {
             assert!(flags.contains(&name.to_owned()), "{name}");
         }
     }

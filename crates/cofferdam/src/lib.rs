@@ -1,1 +1,71 @@
-//! x
+//! Cofferdam: a Linux container runtime as a library.
+//!
+//! A configuration is decided into a plan, the plan is lowered into a program, and a tiny sealed child
+//! obeys it; see `ARCHITECTURE.md`. Everything here may be called from any thread of any program: nothing
+//! of the caller's process (working directory, umask, signal handlers, children, environment) changes.
+//!
+//! ```no_run
+//! use cofferdam::{Bundle, Container, ContainerId, CreateOptions, Store};
+//!
+//! let store = Store::new("/run/example");
+//! let id = ContainerId::new("hello")?;
+//! let (container, process) = Container::run(&store, &id, &Bundle::open("/bundle")?, CreateOptions::default())?;
+//! println!("{}", process.wait()?.shell_code());
+//! container.delete(true)?;
+//! # Ok::<(), cofferdam::Error>(())
+//! ```
+// The room of `unsafe` here is the child's entry alone.
+#![deny(unsafe_code)]
+
+mod bundle;
+mod container;
+mod error;
+mod features;
+mod id;
+mod options;
+mod process;
+mod report;
+pub mod sandbox;
+mod store;
+pub mod template;
+
+// Deciding.
+mod decide;
+mod facts;
+mod lower;
+mod program;
+
+// Making.
+mod create;
+mod exec;
+mod idmap;
+mod image;
+mod lifecycle;
+mod maps;
+mod network;
+mod opened;
+mod rdt;
+mod spawn;
+mod state;
+mod talk;
+mod upbringing;
+
+// Speaking to others.
+mod agent;
+mod clock;
+mod hooks;
+mod pid;
+mod sockets;
+
+pub use cofferdam_cgroup as cgroup;
+pub use cofferdam_oci as oci;
+
+pub use bundle::Bundle;
+pub use container::{Container, Status};
+pub use error::{Error, ErrorKind, Result};
+pub use features::features;
+pub use id::ContainerId;
+pub use options::{CreateOptions, ExecOptions, Stdio, TerminalMode};
+pub use process::{ExitStatus, Process};
+pub use report::{PlanReport, ReportedStep, plan};
+pub use store::Store;

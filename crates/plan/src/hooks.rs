@@ -2,10 +2,9 @@
 //!
 //! Called by the init plan. See `config.md`, POSIX-platform Hooks.
 
-use cofferdam_oci::{Hook, Pointer};
+use cofferdam_oci::{Hook, Hooks, Pointer, Spec};
 
 use crate::findings::Findings;
-use crate::scene::Scene;
 use crate::{HookPlan, HooksPlan};
 
 /// Kinds of hooks, in the order in which they run.
@@ -18,9 +17,19 @@ pub fn known_hooks() -> &'static [&'static str] {
     &["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"]
 }
 
+/// The hooks of a container that exists: its configuration was judged when it was made.
+///
+/// ```
+/// let spec = cofferdam_oci::parse_spec(br#"{"ociVersion":"1.3.0","hooks":{"poststop":[{"path":"/x"}]}}"#).unwrap();
+/// assert_eq!(cofferdam_plan::plan_hooks(&spec).poststop[0].args, ["/x"]);
+/// ```
+#[must_use]
+pub fn plan_hooks(spec: &Spec) -> HooksPlan {
+    decide(&spec.hooks, &[], &mut Findings::default())
+}
+
 /// Judges all hooks. `process_env` is what `startContainer` hooks without an environment get.
-pub(crate) fn decide(scene: &Scene<'_>, process_env: &[String], findings: &mut Findings) -> HooksPlan {
-    let hooks = &scene.spec.hooks;
+pub(crate) fn decide(hooks: &Hooks, process_env: &[String], findings: &mut Findings) -> HooksPlan {
     HooksPlan {
         prestart: list("prestart", &hooks.prestart, &[], findings),
         create_runtime: list("createRuntime", &hooks.create_runtime, &[], findings),

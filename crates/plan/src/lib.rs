@@ -78,7 +78,7 @@ pub use process::{
 };
 
 pub use caps::{capability_bit, known_capabilities};
-pub use hooks::known_hooks;
+pub use hooks::{known_hooks, plan_hooks};
 pub use memory_policy::{known_memory_policy_flags, known_memory_policy_modes};
 pub use mount_options::known_mount_options;
 pub use namespaces::known_namespaces;

@@ -57,7 +57,7 @@ fn decide(scene: &Scene<'_>, findings: &mut Findings) -> Option<InitPlan> {
     let root = root::decide(scene, findings);
     let process = process(scene, findings);
     let process_env = process.as_ref().map(|p| p.env.as_slice()).unwrap_or_default();
-    let hooks = hooks::decide(scene, process_env, findings);
+    let hooks = hooks::decide(&scene.spec.hooks, process_env, findings);
     let mounts = mounts::decide(scene, findings);
     let (devices, symlinks) = devices::decide(scene, &mounts, findings);
     let (masked_paths, readonly_paths) = hidden::decide(scene, findings);

@@ -145,14 +145,15 @@ pub unsafe fn clone_exec(
 unsafe fn clone_into(clone: *const Args, args: *const ExecArgs) -> isize {
     let ret: isize;
     // SAFETY: in the child only registers and the new stack are used until `enter`, which never
-    // returns; the parent continues after the label as after any system call.
+    // returns; the parent continues after the label as after any system call. The clobbers are not late
+    // ones: `args` must not share a register that the system call overwrites.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         core::arch::asm!(
             "syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, {args}", "call {enter}", "ud2", "2:",
             args = in(reg) args, enter = sym enter,
             inlateout("rax") nr::CLONE3.cast_signed() => ret, in("rdi") clone, in("rsi") size_of::<Args>(),
-            lateout("rcx") _, lateout("r11") _, options(nostack));
+            out("rcx") _, out("r11") _, options(nostack));
     }
     // SAFETY: as above.
     #[cfg(target_arch = "aarch64")]
@@ -161,7 +162,7 @@ unsafe fn clone_into(clone: *const Args, args: *const ExecArgs) -> isize {
             "svc 0", "cbnz x0, 2f", "mov x29, xzr", "mov x0, {args}", "bl {enter}", "brk 1", "2:",
             args = in(reg) args, enter = sym enter,
             in("x8") nr::CLONE3, inlateout("x0") clone.expose_provenance() as isize => ret, in("x1") size_of::<Args>(),
-            lateout("x30") _, options(nostack));
+            out("x30") _, options(nostack));
     }
     // SAFETY: as above.
     #[cfg(target_arch = "riscv64")]
@@ -170,7 +171,7 @@ unsafe fn clone_into(clone: *const Args, args: *const ExecArgs) -> isize {
             "ecall", "bnez a0, 2f", "li fp, 0", "mv a0, {args}", "call {enter}", "unimp", "2:",
             args = in(reg) args, enter = sym enter,
             in("a7") nr::CLONE3, inlateout("a0") clone.expose_provenance() as isize => ret, in("a1") size_of::<Args>(),
-            lateout("ra") _, options(nostack));
+            out("ra") _, options(nostack));
     }
     ret
 }
@@ -219,7 +220,9 @@ unsafe fn execute(args: &ExecArgs) -> i32 {
     }
     let _ = crate::sigprocmask::set(0);
     // SAFETY: the vectors are null-terminated, by the contract of `clone_exec`.
-    match unsafe { crate::execveat::raw(args.program, c"".as_ptr(), args.argv, args.envp, crate::open::AT_EMPTY_PATH) } {
+    match unsafe {
+        crate::execveat::raw(args.program, c"".as_ptr(), args.argv, args.envp, crate::open::AT_EMPTY_PATH)
+    } {
         Err(e) => e.0,
         Ok(never) => match never {},
     }

@@ -107,7 +107,8 @@ pub fn fchown(fd: i32, uid: u32, gid: u32) -> Result<()> {
 /// As the man page.
 pub fn lchownat(dir: i32, path: &CStr, uid: u32, gid: u32) -> Result<()> {
     // SAFETY: a null-terminated string.
-    unsafe { syscall!(nr::FCHOWNAT, dir, path.as_ptr(), uid, gid, crate::open::AT_SYMLINK_NOFOLLOW) }.map(drop)
+    unsafe { syscall!(nr::FCHOWNAT, dir, path.as_ptr(), uid, gid, crate::open::AT_SYMLINK_NOFOLLOW) }
+        .map(drop)
 }
 
 /// `fchmod(fd, mode)`; not for `O_PATH` descriptors.

@@ -76,7 +76,8 @@ impl Context {
 pub fn open_tree(dir: i32, path: &CStr, flags: u32) -> Result<Fd> {
     const OPEN_TREE_CLOEXEC: u32 = 0o2_000_000;
     // SAFETY: a null-terminated string.
-    unsafe { syscall!(nr::OPEN_TREE, dir, path.as_ptr(), flags | OPEN_TREE_CLOEXEC) }.map(|fd| Fd::own(small(fd)))
+    unsafe { syscall!(nr::OPEN_TREE, dir, path.as_ptr(), flags | OPEN_TREE_CLOEXEC) }
+        .map(|fd| Fd::own(small(fd)))
 }
 
 /// Attaches the mount `from` to exactly what `to` refers to: no path is looked up.
@@ -99,7 +100,8 @@ pub fn move_mount(from: i32, to: i32) -> Result<()> {
 /// As the man page.
 pub fn mount_here(source: &CStr, fstype: &CStr, flags: u64, data: &CStr) -> Result<()> {
     // SAFETY: null-terminated strings.
-    unsafe { syscall!(nr::MOUNT, source.as_ptr(), c".".as_ptr(), fstype.as_ptr(), flags, data.as_ptr()) }.map(drop)
+    unsafe { syscall!(nr::MOUNT, source.as_ptr(), c".".as_ptr(), fstype.as_ptr(), flags, data.as_ptr()) }
+        .map(drop)
 }
 
 /// Moves the mount at the working directory to `/` (`MS_MOVE`), for roots that cannot be pivoted.
@@ -116,5 +118,8 @@ pub fn move_here_to_root() -> Result<()> {
 /// Whether a failure of the mount API may have left a message behind.
 #[must_use]
 pub fn explains(errno: Errno) -> bool {
-    matches!(errno, Errno::EINVAL | Errno::EPERM | Errno::ENOENT | Errno::EBUSY | Errno::ENODEV | Errno::ENOTBLK)
+    matches!(
+        errno,
+        Errno::EINVAL | Errno::EPERM | Errno::ENOENT | Errno::EBUSY | Errno::ENODEV | Errno::ENOTBLK
+    )
 }

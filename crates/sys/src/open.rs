@@ -71,7 +71,8 @@ struct How {
 /// ```
 pub fn open(path: &CStr, flags: u64) -> Result<Fd> {
     // SAFETY: a null-terminated string.
-    unsafe { syscall!(nr::OPENAT, AT_FDCWD, path.as_ptr(), flags | O_CLOEXEC, 0u32) }.map(|fd| Fd::own(small(fd)))
+    unsafe { syscall!(nr::OPENAT, AT_FDCWD, path.as_ptr(), flags | O_CLOEXEC, 0u32) }
+        .map(|fd| Fd::own(small(fd)))
 }
 
 /// Opens a path as `resolve` allows, close-on-exec; retried while a rename elsewhere disturbs it.

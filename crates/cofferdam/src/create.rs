@@ -1,0 +1,219 @@
+//! Creating a container: decide, own, clone, meet, hand over.
+//!
+//! The order in which things come to be is the order in which they are owned: the state directory first,
+//! so that whatever follows can be found again, whenever we are killed.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+
+use cofferdam_cgroup::{Cgroup, SavedCgroup};
+use cofferdam_child::frame::Point;
+use cofferdam_oci::State;
+use cofferdam_plan::InitPlan;
+use cofferdam_sys::clone3::CLONE_NEWPID;
+
+use crate::container::Container;
+use crate::decide::{Decision, check_terminal, decide};
+use crate::lower::{self, Lowered};
+use crate::opened::Opened;
+use crate::options::{CreateOptions, Stdio, TerminalMode};
+use crate::process::Process;
+use crate::state::{CONFIG, START, Saved};
+use crate::store::{Claim, Store, write_pid_file};
+use crate::upbringing::{Parent, Upbringing};
+use crate::{Bundle, ContainerId, Error, Result, hooks, maps, pid, sockets, spawn, talk};
+
+/// Whether the program runs at once or waits for `start`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    Ready,
+    Running,
+}
+
+pub(crate) fn create(
+    store: &Store,
+    id: &ContainerId,
+    bundle: &Bundle,
+    mut options: CreateOptions,
+    until: Until,
+) -> Result<(Container, Process)> {
+    let decision = decide(id, bundle, &options)?;
+    check_terminal(
+        decision.init.process.terminal.is_some(),
+        options.console_socket.as_ref(),
+        options.terminal,
+    )?;
+    let mut claim = store.claim(id)?;
+    let saved = record(&claim, id, bundle, &decision)?;
+    let mut cgroup = Cgroup::create(&decision.cgroup)?;
+    let stdio = std::mem::take(&mut options.stdio);
+    let child = Birth { claim: &claim, decision: &decision, cgroup: &cgroup, until }.give(stdio)?;
+    let mut keeper = Keeper {
+        decision: &decision,
+        bundle,
+        options: &options,
+        cgroup: &cgroup,
+        claim: &claim,
+        saved,
+        terminal: None,
+    };
+    let (lowered_steps, mut upbringing) = child;
+    let grown = upbringing.go(&mut keeper, &lowered_steps, until == Until::Ready);
+    let handed = grown.and_then(|()| keeper.hand_over(&upbringing));
+    let (saved, terminal) = (keeper.saved, keeper.terminal);
+    if let Err(e) = handed {
+        drop(upbringing);
+        let _ = hooks::run(&decision.init.hooks.poststop, "poststop", &saved.state("stopped"), &bundle.dir);
+        return Err(e);
+    }
+    let (pid, pidfd) = upbringing.into_parts()?;
+    cgroup.keep();
+    claim.keep();
+    Ok((Container::from_saved(store.clone(), id.clone(), saved), Process::new(pid, pidfd, terminal)))
+}
+
+/// Writes down what is going to be made, before it is.
+fn record(claim: &Claim, id: &ContainerId, bundle: &Bundle, decision: &Decision) -> Result<Saved> {
+    let intended = SavedCgroup::intended(&decision.cgroup);
+    let rootfs = decision.init.root.path.as_path().to_owned();
+    let mut saved = Saved::new(id.as_str(), &bundle.dir, rootfs, intended);
+    saved.owner = decision.facts.euid;
+    saved.annotations.clone_from(&bundle.spec.annotations);
+    saved.own_pid_namespace = decision.init.new_namespaces & CLONE_NEWPID != 0;
+    saved.resctrl = crate::rdt::directories(decision.init.rdt.as_ref(), id.as_str());
+    let config = serde_json::to_vec(&bundle.spec).unwrap_or_default();
+    let path = claim.dir().join(CONFIG);
+    fs::write(&path, config).map_err(|e| Error::io("writing the state", &path, &e))?;
+    saved.write(claim.dir())?;
+    Ok(saved)
+}
+
+/// What a clone needs.
+struct Birth<'a> {
+    claim: &'a Claim,
+    decision: &'a Decision,
+    cgroup: &'a Cgroup,
+    until: Until,
+}
+
+impl Birth<'_> {
+    fn give(&self, stdio: Stdio) -> Result<(Vec<crate::program::Step>, Upbringing)> {
+        let plan = &self.decision.init;
+        let mut opened = Opened::for_init(plan, stdio, self.cgroup.self_join()?)?;
+        if self.until == Until::Ready {
+            let listener = sockets::listen(&self.claim.dir().join(START), "making the start socket")?;
+            opened.start = Some(listener.into());
+        }
+        let mut inputs = opened.inputs();
+        inputs.overlay.clone_from(&self.decision.overlay);
+        let lowered = lower::init(plan, &inputs);
+        let newborn =
+            spawn::spawn(&lowered, &inputs.descriptors(), opened.born_in.as_ref(), ids(plan, &lowered))?;
+        let successor = lowered.successor;
+        Ok((lowered.program.into_steps(), Upbringing::new(newborn, successor)))
+    }
+}
+
+/// The ids to become at once in a new user namespace.
+fn ids(plan: &InitPlan, lowered: &Lowered) -> Option<(u32, u32)> {
+    plan.id_maps.as_ref().filter(|_| lowered.maps_first).map(|maps| lower::first_ids(maps, plan))
+}
+
+/// The parent's acts while the child is brought up.
+struct Keeper<'a> {
+    decision: &'a Decision,
+    bundle: &'a Bundle,
+    options: &'a CreateOptions,
+    cgroup: &'a Cgroup,
+    claim: &'a Claim,
+    saved: Saved,
+    terminal: Option<OwnedFd>,
+}
+
+impl Parent for Keeper<'_> {
+    /// While the child mounts, the parent writes limits and the state: the child waits for that before
+    /// it joins its cgroups, and nothing of the user's runs before it has.
+    fn made(&mut self, pid: i32, control: i32) -> Result<()> {
+        let plan = &self.decision.init;
+        if let Some(maps) = &plan.id_maps {
+            maps::write(maps, pid)?;
+            talk::say(control, Point::Maps, None)?;
+        }
+        self.cgroup.apply_limits()?;
+        if let Some(value) = plan.process.oom_score_adj {
+            oom_score_adj(pid, value, &plan.process.pointer)?;
+        }
+        crate::rdt::apply(plan.rdt.as_ref(), pid)?;
+        self.saved.pid = pid;
+        self.saved.start_time = pid::stat(pid).map_or(0, |s| s.start_time);
+        self.saved.cgroup = self.cgroup.saved();
+        self.saved.write(self.claim.dir())?;
+        talk::say(control, Point::Cgroup, None)
+    }
+
+    fn hooks(&mut self, pid: i32) -> Result<Option<OwnedFd>> {
+        let plan = &self.decision.init;
+        crate::network::move_devices(&plan.net_devices, pid)?;
+        let state = self.saved.state("creating");
+        hooks::run(&plan.hooks.prestart, "prestart", &state, &self.bundle.dir)?;
+        hooks::run(&plan.hooks.create_runtime, "createRuntime", &state, &self.bundle.dir)?;
+        Ok(Some(hooks::state_file(&state)?.into()))
+    }
+
+    fn start(&mut self, _: i32) -> Result<Option<OwnedFd>> {
+        Ok(Some(hooks::state_file(&self.saved.state("created"))?.into()))
+    }
+
+    fn listener(&mut self, pid: i32, listener: OwnedFd) -> Result<()> {
+        crate::agent::hand_over(&self.bundle.spec, &self.saved.state("creating"), pid, &listener)
+    }
+
+    fn terminal(&mut self, master: OwnedFd) -> Result<()> {
+        match (&self.options.console_socket, self.options.terminal) {
+            (Some(path), TerminalMode::Socket) => {
+                sockets::send(path, b"/dev/ptmx", &master, "sending the terminal to the console socket")
+            }
+            _ => {
+                self.terminal = Some(master);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Keeper<'_> {
+    /// The last acts: what engines wait for.
+    fn hand_over(&self, upbringing: &Upbringing) -> Result<()> {
+        let pid = upbringing.pid();
+        if let Some(path) = &self.options.pid_file {
+            write_pid_file(path, pid)?;
+        }
+        if let Some(path) = &self.options.pidfd_socket {
+            let pidfd =
+                cofferdam_sys::pidfd::open(pid).map_err(|e| Error::system("opening the process", e))?;
+            sockets::send(path, b"pidfd", &pidfd.into(), "sending the pidfd")?;
+        }
+        Ok(())
+    }
+}
+
+/// Written by the parent: lowering it needs rights that a user namespace does not give.
+pub(crate) fn oom_score_adj(pid: i32, value: i32, process: &cofferdam_oci::Pointer) -> Result<()> {
+    let path = format!("/proc/{pid}/oom_score_adj");
+    fs::write(&path, value.to_string())
+        .map_err(|e| Error::io("writing", &path, &e).with_pointer(&process.key("oomScoreAdj")))
+}
+
+impl Saved {
+    /// The state as hooks and agents get it.
+    pub(crate) fn state(&self, status: &str) -> State {
+        State {
+            oci_version: self.oci_version.clone(),
+            id: self.id.clone(),
+            status: status.to_owned(),
+            pid: if status == "stopped" { 0 } else { self.pid },
+            bundle: self.bundle.display().to_string(),
+            annotations: self.annotations.clone(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Deciding: configuration and host become plans, or all rejections at once. Nothing is made here.
+//!
+//! Called by create and by [`crate::plan()`]: what is printed is what is done.
+
+use std::path::PathBuf;
+
+use cofferdam_cgroup::{CgroupPlan, Hierarchies, PlanOptions, Version};
+use cofferdam_oci::{Reject, Resources};
+use cofferdam_plan::{CgroupDir, HostFacts, InitPlan, Options, plan_init};
+
+use crate::options::{CreateOptions, TerminalMode};
+use crate::{Bundle, ContainerId, Error, ErrorKind, Result};
+
+/// Everything that is decided before anything is made.
+#[derive(Debug)]
+pub(crate) struct Decision {
+    pub(crate) facts: HostFacts,
+    pub(crate) cgroup: CgroupPlan,
+    pub(crate) init: InitPlan,
+    /// Parameters of the tmpfs of an overlay over the root.
+    pub(crate) overlay: Option<Vec<String>>,
+}
+
+/// The annotation by which a container's root gets a writable layer in memory.
+pub(crate) const OVERLAY: &str = "io.cofferdam.rootfs.overlay";
+
+pub(crate) fn decide(id: &ContainerId, bundle: &Bundle, options: &CreateOptions) -> Result<Decision> {
+    if options.systemd_cgroup {
+        return Err(Error::new(ErrorKind::Host, "cgroups by systemd are not supported")
+            .with_hint("leave out --systemd-cgroup (podman: --cgroup-manager=cgroupfs; docker: native.cgroupdriver=cgroupfs)"));
+    }
+    let spec = &bundle.spec;
+    let hierarchies = Hierarchies::detect()?;
+    let facts = crate::facts::gather(spec, &hierarchies)?;
+    let mut rejects = Vec::new();
+    let cgroup = cgroups(&hierarchies, id, bundle, &facts, options).unwrap_or_else(|more| {
+        rejects.extend(more);
+        CgroupPlan {
+            mode: hierarchies.mode,
+            dirs: Vec::new(),
+            writes: Vec::new(),
+            devices: None,
+            ignored: Vec::new(),
+        }
+    });
+    let init = plan_init(spec, &facts, &plan_options(id, bundle, options, &cgroup));
+    let overlay = overlay(bundle, &mut rejects);
+    match init {
+        Ok(init) if rejects.is_empty() => Ok(Decision { facts, cgroup, init, overlay }),
+        Ok(_) => Err(Error::rejected(rejects)),
+        Err(mut first) => {
+            first.extend(rejects);
+            Err(Error::rejected(first))
+        }
+    }
+}
+
+fn cgroups(
+    hierarchies: &Hierarchies,
+    id: &ContainerId,
+    bundle: &Bundle,
+    facts: &HostFacts,
+    options: &CreateOptions,
+) -> std::result::Result<CgroupPlan, Vec<Reject>> {
+    let linux = bundle.spec.linux.as_ref();
+    let none = Resources::default();
+    let resources = linux.and_then(|l| l.resources.as_ref()).unwrap_or(&none);
+    let path = linux.and_then(|l| l.cgroups_path.as_deref());
+    let device_paths =
+        linux.map(|l| l.devices.iter().map(|d| format!("{} {}:{}", d.kind, d.major, d.minor)).collect());
+    let options = PlanOptions {
+        rootless: options.rootless.unwrap_or(facts.euid != 0 || facts.in_user_namespace),
+        ignore_v1_only: true,
+        device_paths: device_paths.unwrap_or_default(),
+    };
+    cofferdam_cgroup::plan(hierarchies, path, id.as_str(), resources, &options)
+}
+
+fn plan_options(id: &ContainerId, bundle: &Bundle, options: &CreateOptions, cgroup: &CgroupPlan) -> Options {
+    let dir = |d: &cofferdam_cgroup::CgroupDir| CgroupDir {
+        options: if d.version == Version::V2 { Vec::new() } else { d.controllers.clone() },
+        path: d.path.clone(),
+    };
+    Options {
+        bundle: bundle.dir.clone(),
+        id: id.as_str().to_owned(),
+        no_pivot: options.no_pivot,
+        no_new_keyring: options.no_new_keyring,
+        cgroup_dirs: cgroup.dirs.iter().map(dir).collect(),
+        notify_socket: options.notify_socket.is_some(),
+        notify_directory: None,
+        preserve_fds: options.preserve_fds.saturating_add(options.listen_fds),
+    }
+}
+
+/// `""` or `size=BYTES`, as tmpfs(5) takes it.
+fn overlay(bundle: &Bundle, rejects: &mut Vec<Reject>) -> Option<Vec<String>> {
+    let value = bundle.spec.annotations.get(OVERLAY)?;
+    let mut params: Vec<String> = vec!["ssource".into(), "cofferdam".into(), "smode".into(), "755".into()];
+    if let Some(size) = value.strip_prefix("size=") {
+        params.extend(["ssize".into(), size.into()]);
+    } else if !value.is_empty() {
+        let pointer = cofferdam_oci::Pointer::new("/annotations").key(OVERLAY);
+        rejects.push(Reject::new(pointer, format!("{value:?} is neither empty nor size=BYTES")));
+    }
+    Some(params)
+}
+
+/// A terminal needs somebody to keep its master.
+pub(crate) fn check_terminal(wanted: bool, socket: Option<&PathBuf>, mode: TerminalMode) -> Result<()> {
+    let wrong = |what: &str| Err(Error::new(ErrorKind::Configuration, what));
+    match (wanted, socket, mode) {
+        (true, None, TerminalMode::Socket) => {
+            wrong("cannot allocate tty if the runtime will detach without setting console socket")
+        }
+        (false, Some(_), _) => {
+            wrong("cannot use console socket if the runtime will not detach or allocate tty")
+        }
+        _ => Ok(()),
+    }
+}

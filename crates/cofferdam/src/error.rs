@@ -1,0 +1,213 @@
+//! The error of this crate: what we were doing, to what, what the kernel answered, which field asked for
+//! it, and what to do.
+//!
+//! Made everywhere in the library; printed by the command line, once. It may not print itself.
+
+use std::fmt;
+
+use cofferdam_oci::{Pointer, Reject};
+use cofferdam_sys::Errno;
+
+/// Whose fault it is.
+///
+/// ```
+/// let e = cofferdam::ContainerId::new("../x").unwrap_err();
+/// assert_eq!(e.kind(), cofferdam::ErrorKind::Configuration);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller's document or argument is wrong.
+    Configuration,
+    /// There is no such container.
+    NotFound,
+    /// There is such a container already.
+    AlreadyExists,
+    /// The container is not in a state that allows it.
+    WrongState,
+    /// This host lacks what was asked for.
+    Host,
+    /// A system call failed that should not have.
+    System,
+    /// The container's own program, or a hook, failed.
+    Payload,
+}
+
+/// Why something could not be done.
+///
+/// Its `Display` is one line, or one line per rejection: lower case, without a full stop.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: ErrorKind,
+    step: String,
+    object: Option<String>,
+    errno: Option<Errno>,
+    detail: Option<String>,
+    pointer: Option<String>,
+    hint: Option<String>,
+    rejects: Vec<Reject>,
+}
+
+/// What this crate's functions return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of a step, such as "mounting".
+    #[must_use]
+    pub fn new(kind: ErrorKind, step: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            step: step.into(),
+            object: None,
+            errno: None,
+            detail: None,
+            pointer: None,
+            hint: None,
+            rejects: Vec::new(),
+        }))
+    }
+
+    /// All that is wrong with a document.
+    #[must_use]
+    pub fn rejected(rejects: Vec<Reject>) -> Self {
+        let kind = if rejects.iter().any(|r| !r.host) { ErrorKind::Configuration } else { ErrorKind::Host };
+        let mut error = Self::new(kind, "checking the configuration");
+        error.0.pointer = rejects.first().map(|r| r.pointer.to_string());
+        error.0.hint = rejects.first().and_then(|r| r.hint.clone());
+        error.0.rejects = rejects;
+        error
+    }
+
+    /// A failed system call.
+    #[must_use]
+    pub fn system(step: impl Into<String>, errno: Errno) -> Self {
+        Self::new(ErrorKind::System, step).with_errno(errno.0)
+    }
+
+    /// A failed operation of the standard library on a path.
+    #[must_use]
+    pub fn io(step: impl Into<String>, path: impl AsRef<std::path::Path>, error: &std::io::Error) -> Self {
+        let new = Self::new(ErrorKind::System, step).with_object(path.as_ref().display().to_string());
+        match error.raw_os_error() {
+            Some(errno) => new.with_errno(errno),
+            None => new.with_detail(error.to_string()),
+        }
+    }
+
+    /// Adds what it was done to.
+    #[must_use]
+    pub fn with_object(mut self, object: impl Into<String>) -> Self {
+        self.0.object = Some(object.into());
+        self
+    }
+
+    /// Adds the kernel's answer.
+    #[must_use]
+    pub fn with_errno(mut self, errno: i32) -> Self {
+        self.0.errno = Some(Errno(errno));
+        self
+    }
+
+    /// Adds what else is known.
+    #[must_use]
+    pub fn with_detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Adds the field of the configuration.
+    #[must_use]
+    pub fn with_pointer(mut self, pointer: &Pointer) -> Self {
+        if !pointer.as_str().is_empty() {
+            self.0.pointer = Some(pointer.to_string());
+        }
+        self
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Whose fault it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What we were doing.
+    #[must_use]
+    pub fn step(&self) -> &str {
+        &self.0.step
+    }
+
+    /// To what.
+    #[must_use]
+    pub fn object(&self) -> Option<&str> {
+        self.0.object.as_deref()
+    }
+
+    /// What the kernel answered.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        self.0.errno.map(|e| e.0)
+    }
+
+    /// Which field of the configuration asked for it, as a JSON pointer.
+    #[must_use]
+    pub fn pointer(&self) -> Option<&str> {
+        self.0.pointer.as_deref()
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// All that is wrong with the document, where that is the error.
+    #[must_use]
+    pub fn rejects(&self) -> &[Reject] {
+        &self.0.rejects
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let e = &*self.0;
+        if !e.rejects.is_empty() {
+            let lines: Vec<_> = e.rejects.iter().map(ToString::to_string).collect();
+            return f.write_str(&lines.join("\n"));
+        }
+        f.write_str(&e.step)?;
+        if let Some(object) = &e.object {
+            write!(f, " {object}")?;
+        }
+        if let Some(errno) = e.errno.filter(|e| e.0 != 0) {
+            write!(f, ": {errno}")?;
+        }
+        if let Some(detail) = &e.detail {
+            write!(f, ": {detail}")?;
+        }
+        if let Some(pointer) = &e.pointer {
+            write!(f, " [{pointer}]")?;
+        }
+        match &e.hint {
+            Some(hint) => write!(f, " (hint: {hint})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<cofferdam_cgroup::Error> for Error {
+    fn from(error: cofferdam_cgroup::Error) -> Self {
+        Self::new(ErrorKind::System, error.to_string())
+    }
+}

@@ -1,0 +1,196 @@
+//! A process in a running container.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+
+use cofferdam_child::frame::Point;
+use cofferdam_plan::{ExecOptions as PlanOptions, ExecPlan, plan_exec};
+use cofferdam_sys::clone3::{self, CLONE_NEWUSER};
+
+use crate::container::{Container, Status};
+use crate::decide::check_terminal;
+use crate::opened::Opened;
+use crate::options::{ExecOptions, TerminalMode};
+use crate::process::Process;
+use crate::spawn::Newborn;
+use crate::store::write_pid_file;
+use crate::upbringing::{Parent, Upbringing};
+use crate::{Error, Result, facts, lower, pid, sockets, spawn, talk};
+
+pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Process> {
+    match container.status()? {
+        Status::Running | Status::Created => {}
+        Status::Paused if options.ignore_paused => {}
+        Status::Paused => {
+            return Err(
+                container.wrong_state("cannot exec in a paused container (use --ignore-paused to override)")
+            );
+        }
+        _ => return Err(container.wrong_state("cannot exec in a stopped container")),
+    }
+    let gone = || container.wrong_state("cannot exec in a stopped container");
+    let init = pid::open(container.saved.pid, container.saved.start_time).ok_or_else(gone)?;
+    let (plan, spec) = decide(container, &options)?;
+    check_terminal(plan.process.terminal.is_some(), options.console_socket.as_ref(), options.terminal)?;
+    let stdio = std::mem::take(&mut options.stdio);
+    let cgroup = container.cgroup();
+    let join = if options.cgroup.is_empty() {
+        cgroup.self_join()?
+    } else {
+        cofferdam_cgroup::SelfJoin { tasks: Vec::new(), v2: None }
+    };
+    let opened = Opened::for_exec(stdio, join)?;
+    let mut inputs = opened.inputs();
+    inputs.init = init.as_raw_fd();
+    let lowered = lower::exec(&plan, &inputs);
+    let (newborn, born_inside) = born(&lowered, &inputs, opened.born_in.as_ref())?;
+    let first = newborn.pid;
+    let mut upbringing = Upbringing::new(newborn, true);
+    let mut keeper = Keeper { container, plan: &plan, options: &options, spec: &spec, terminal: None };
+    keeper.enter(first, upbringing.control(), born_inside)?;
+    upbringing.go(&mut keeper, lowered.program.steps(), false)?;
+    let terminal = keeper.terminal.take();
+    keeper.hand_over(upbringing.pid())?;
+    let (pid, pidfd) = upbringing.into_parts()?;
+    Ok(Process::new(pid, pidfd, terminal))
+}
+
+/// Born in the container's version 2 cgroup, which costs nothing; where that takes no processes (the
+/// container has split it up), the parent moves it beside the first process.
+fn born(
+    lowered: &lower::Lowered,
+    inputs: &lower::Inputs,
+    cgroup: Option<&OwnedFd>,
+) -> Result<(Newborn, bool)> {
+    match spawn::spawn(lowered, &inputs.descriptors(), cgroup, None) {
+        Err(e) if cgroup.is_some() && e.errno() == Some(cofferdam_sys::Errno::EBUSY.0) => {
+            Ok((spawn::spawn(lowered, &inputs.descriptors(), None, None)?, false))
+        }
+        other => Ok((other?, !inputs.tasks.is_empty() || cgroup.is_some())),
+    }
+}
+
+fn decide(container: &Container, options: &ExecOptions) -> Result<(ExecPlan, cofferdam_oci::Spec)> {
+    let spec = container.spec()?;
+    let hierarchies =
+        cofferdam_cgroup::Hierarchies { v1: Vec::new(), v2: None, mode: container.saved.cgroup.mode };
+    let mut host = facts::gather(&spec, &hierarchies)?;
+    host.apparmor = host.apparmor || options.process.apparmor_profile.as_ref().is_some_and(|p| !p.is_empty());
+    let namespaces = differing(container.saved.pid)?;
+    let user_namespace = namespaces & CLONE_NEWUSER != 0;
+    let denied = std::fs::read_to_string(format!("/proc/{}/setgroups", container.saved.pid));
+    let plan = plan_exec(
+        &options.process,
+        &spec,
+        &host,
+        &PlanOptions {
+            id: container.id.as_str().to_owned(),
+            no_new_keyring: container.saved.no_new_keyring,
+            namespaces,
+            user_namespace,
+            setgroups_denied: denied.is_ok_and(|d| d.trim_end() == "deny"),
+            preserve_fds: options.preserve_fds,
+        },
+    );
+    Ok((plan.map_err(Error::rejected)?, spec))
+}
+
+/// The namespaces of `pid` that are not ours. Joining one's own user namespace is an error, and joining
+/// the others a waste.
+fn differing(pid: i32) -> Result<u64> {
+    const ALL: [(&str, u64); 8] = [
+        ("user", clone3::CLONE_NEWUSER),
+        ("ipc", clone3::CLONE_NEWIPC),
+        ("uts", clone3::CLONE_NEWUTS),
+        ("net", clone3::CLONE_NEWNET),
+        ("pid", clone3::CLONE_NEWPID),
+        ("mnt", clone3::CLONE_NEWNS),
+        ("cgroup", clone3::CLONE_NEWCGROUP),
+        ("time", clone3::CLONE_NEWTIME),
+    ];
+    let link = |pid: &str, name: &str| std::fs::read_link(Path::new("/proc").join(pid).join("ns").join(name));
+    let mut bits = 0;
+    for (name, bit) in ALL {
+        let (Ok(theirs), Ok(ours)) = (link(&pid.to_string(), name), link("thread-self", name)) else {
+            continue;
+        };
+        if theirs != ours {
+            bits |= bit;
+        }
+    }
+    Ok(bits)
+}
+
+struct Keeper<'a> {
+    container: &'a Container,
+    plan: &'a ExecPlan,
+    options: &'a ExecOptions,
+    spec: &'a cofferdam_oci::Spec,
+    terminal: Option<OwnedFd>,
+}
+
+impl Keeper<'_> {
+    /// While the child starts, the parent does what only it may.
+    fn enter(&self, first: i32, control: i32, born_inside: bool) -> Result<()> {
+        let cgroup = self.container.cgroup();
+        let (pid, init) = (unsigned(first), unsigned(self.container.saved.pid));
+        if self.options.cgroup.is_empty() && !born_inside {
+            cgroup.join_running(pid, init)?;
+        }
+        for value in &self.options.cgroup {
+            let (controllers, below) = value.split_once(':').unwrap_or(("", value));
+            let controllers: Vec<&str> = controllers.split(',').filter(|c| !c.is_empty()).collect();
+            cgroup.join_below(pid, Path::new(below), &controllers)?;
+        }
+        if let Some(value) = self.plan.process.oom_score_adj {
+            crate::create::oom_score_adj(first, value, &self.plan.process.pointer)?;
+        }
+        talk::say(control, Point::Cgroup, None)
+    }
+
+    fn hand_over(&self, pid: i32) -> Result<()> {
+        if let Some(path) = &self.options.pid_file {
+            write_pid_file(path, pid)?;
+        }
+        if let Some(path) = &self.options.pidfd_socket {
+            let pidfd =
+                cofferdam_sys::pidfd::open(pid).map_err(|e| Error::system("opening the process", e))?;
+            sockets::send(path, b"pidfd", &pidfd.into(), "sending the pidfd")?;
+        }
+        Ok(())
+    }
+}
+
+fn unsigned(pid: i32) -> u32 {
+    pid.unsigned_abs()
+}
+
+impl Parent for Keeper<'_> {
+    fn made(&mut self, _: i32, _: i32) -> Result<()> {
+        Ok(())
+    }
+
+    fn hooks(&mut self, _: i32) -> Result<Option<OwnedFd>> {
+        Ok(None)
+    }
+
+    fn start(&mut self, _: i32) -> Result<Option<OwnedFd>> {
+        Ok(None)
+    }
+
+    fn listener(&mut self, pid: i32, listener: OwnedFd) -> Result<()> {
+        crate::agent::hand_over(self.spec, &self.container.saved.state("running"), pid, &listener)
+    }
+
+    fn terminal(&mut self, master: OwnedFd) -> Result<()> {
+        match (&self.options.console_socket, self.options.terminal) {
+            (Some(path), TerminalMode::Socket) => {
+                sockets::send(path, b"/dev/ptmx", &master, "sending the terminal to the console socket")
+            }
+            _ => {
+                self.terminal = Some(master);
+                Ok(())
+            }
+        }
+    }
+}

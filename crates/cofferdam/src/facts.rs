@@ -1,0 +1,122 @@
+//! What this host has: gathered once per container, only as far as the configuration asks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cofferdam_cgroup::{Hierarchies, Mode};
+use cofferdam_oci::Spec;
+use cofferdam_plan::{HostFacts, V1Mount};
+use cofferdam_seccomp::Arch;
+use cofferdam_sys::clone3;
+
+use crate::{Error, ErrorKind, Result};
+
+const NAMESPACES: [(&str, u64); 8] = [
+    ("cgroup", clone3::CLONE_NEWCGROUP),
+    ("ipc", clone3::CLONE_NEWIPC),
+    ("mnt", clone3::CLONE_NEWNS),
+    ("net", clone3::CLONE_NEWNET),
+    ("pid", clone3::CLONE_NEWPID),
+    ("time", clone3::CLONE_NEWTIME),
+    ("user", clone3::CLONE_NEWUSER),
+    ("uts", clone3::CLONE_NEWUTS),
+];
+
+pub(crate) fn gather(spec: &Spec, hierarchies: &Hierarchies) -> Result<HostFacts> {
+    let arch = Arch::native();
+    let arch = arch.ok_or_else(|| Error::new(ErrorKind::Host, "this machine's architecture is not known"))?;
+    let status = Status::read();
+    let linux = spec.linux.as_ref();
+    let process = spec.process.as_ref();
+    let asks = |name: Option<&String>| name.is_some_and(|n| !n.is_empty());
+    let rootless = status.euid != 0;
+    Ok(HostFacts {
+        euid: status.euid,
+        egid: status.egid,
+        capabilities: status.effective,
+        bounding: status.bounding,
+        last_cap: text("/proc/sys/kernel/cap_last_cap").parse().unwrap_or(40),
+        in_user_namespace: in_user_namespace(),
+        setgroups_denied: text("/proc/self/setgroups") == "deny",
+        namespaces: namespaces(),
+        cgroup_v1: hierarchies.v1.iter().map(v1_mount).collect(),
+        cgroup_v2: v2_mount(hierarchies),
+        apparmor: asks(process.and_then(|p| p.apparmor_profile.as_ref())) && apparmor(),
+        selinux: (asks(process.and_then(|p| p.selinux_label.as_ref()))
+            || asks(linux.and_then(|l| l.mount_label.as_ref())))
+            && selinux(),
+        seccomp: linux.is_some_and(|l| l.seccomp.is_some()) && cofferdam_sys::seccomp::knows_flags(0),
+        resctrl: linux.and_then(|l| l.intel_rdt.as_ref()).and_then(|_| resctrl()),
+        arch,
+        newuidmap: rootless.then(|| program("newuidmap")).flatten(),
+        newgidmap: rootless.then(|| program("newgidmap")).flatten(),
+    })
+}
+
+fn v1_mount(h: &cofferdam_cgroup::V1Hierarchy) -> V1Mount {
+    let mut options = h.controllers.clone();
+    options.extend(h.name.iter().map(|n| format!("name={n}")));
+    V1Mount { options, mount_point: h.mount_point.clone() }
+}
+
+fn v2_mount(hierarchies: &Hierarchies) -> Option<PathBuf> {
+    let v2 = hierarchies.v2.as_ref().filter(|_| hierarchies.mode == Mode::V2)?;
+    Some(v2.mount_point.clone())
+}
+
+struct Status {
+    euid: u32,
+    egid: u32,
+    effective: u64,
+    bounding: u64,
+}
+
+impl Status {
+    fn read() -> Self {
+        let status = text("/proc/thread-self/status");
+        let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default();
+        let second = |name: &str| field(name).split_ascii_whitespace().nth(1).and_then(|n| n.parse().ok());
+        let set = |name: &str| u64::from_str_radix(field(name).trim(), 16).unwrap_or_default();
+        Self {
+            euid: second("Uid:").unwrap_or(u32::MAX),
+            egid: second("Gid:").unwrap_or(u32::MAX),
+            effective: set("CapEff:"),
+            bounding: set("CapBnd:"),
+        }
+    }
+}
+
+fn text(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path).map(|t| t.trim_end().to_owned()).unwrap_or_default()
+}
+
+/// Whether ids here are not the host's own.
+pub(crate) fn in_user_namespace() -> bool {
+    let map = text("/proc/self/uid_map");
+    !map.is_empty() && map.split_ascii_whitespace().ne(["0", "0", "4294967295"])
+}
+
+fn namespaces() -> u64 {
+    let Ok(entries) = fs::read_dir("/proc/self/ns") else { return 0 };
+    let names: Vec<_> = entries.flatten().map(|e| e.file_name()).collect();
+    NAMESPACES.iter().filter(|(name, _)| names.iter().any(|n| n == name)).fold(0, |all, (_, bit)| all | bit)
+}
+
+fn apparmor() -> bool {
+    text("/sys/module/apparmor/parameters/enabled").starts_with('Y')
+}
+
+fn selinux() -> bool {
+    Path::new("/sys/fs/selinux/enforce").exists()
+}
+
+fn resctrl() -> Option<PathBuf> {
+    let mounts = text("/proc/self/mountinfo");
+    let line = mounts.lines().find(|l| l.contains(" - resctrl "))?;
+    line.split(' ').nth(4).map(PathBuf::from)
+}
+
+fn program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
+    std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
+}

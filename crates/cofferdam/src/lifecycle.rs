@@ -1,0 +1,173 @@
+//! start, kill and delete: the ends of a container's life.
+
+use std::fs;
+use std::os::fd::AsRawFd;
+
+use cofferdam_child::frame::Point;
+use cofferdam_plan::HooksPlan;
+use cofferdam_sys::{Errno, pidfd, poll};
+
+use crate::container::{Container, Status};
+use crate::state::START;
+use crate::store;
+use crate::talk::{self, Event};
+use crate::{Error, ErrorKind, Result, hooks, pid, sockets};
+
+const SIGKILL: i32 = 9;
+
+impl Container {
+    /// Lets the program of a created container run, and returns when it does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongState`] unless it is created; what kept the program from running.
+    pub fn start(&self) -> Result<()> {
+        let _lock = store::lock(&self.dir(), &self.id)?;
+        match self.status()? {
+            Status::Created => {}
+            Status::Stopped => return Err(self.wrong_state("cannot start a container that has stopped")),
+            _ => return Err(self.wrong_state("cannot start an already running container")),
+        }
+        let path = self.dir().join(START);
+        let stream = sockets::connect(&path, "starting the container")?;
+        let state = hooks::state_file(&self.saved.state("created"))?;
+        talk::say(stream.as_raw_fd(), Point::Start, Some(state.as_raw_fd()))?;
+        self.until_running(stream.as_raw_fd())?;
+        fs::remove_file(&path).map_err(|e| Error::io("removing the start socket", &path, &e))?;
+        self.poststart()
+    }
+
+    /// The other end closes when the program runs; before that it may tell of a listener or a failure.
+    fn until_running(&self, control: i32) -> Result<()> {
+        loop {
+            match talk::hear(control)? {
+                Event::Gone => return Ok(()),
+                Event::Failed(failure) => {
+                    let steps = crate::report::steps_of(self)?;
+                    return Err(failure.render(&steps));
+                }
+                Event::Listener(number) => {
+                    let process = pid::open(self.saved.pid, self.saved.start_time);
+                    let process =
+                        process.ok_or_else(|| self.wrong_state("the container's process has ended"))?;
+                    let listener = pidfd::getfd(process.as_raw_fd(), number)
+                        .map_err(|e| Error::system("taking the seccomp listener", e))?;
+                    crate::agent::hand_over(
+                        &self.spec()?,
+                        &self.saved.state("created"),
+                        self.saved.pid,
+                        &listener.into(),
+                    )?;
+                    talk::say(control, Point::Listener, None)?;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Their failure stops the container, as the specification says.
+    pub(crate) fn poststart(&self) -> Result<()> {
+        let plans = self.hooks()?;
+        let ran = hooks::run(&plans.poststart, "poststart", &self.saved.state("running"), &self.saved.bundle);
+        if ran.is_err() {
+            let _ = self.signal_init(SIGKILL);
+        }
+        ran
+    }
+
+    fn hooks(&self) -> Result<HooksPlan> {
+        Ok(cofferdam_plan::plan_hooks(&self.spec()?))
+    }
+
+    /// Sends a signal to the first process, or with `all` to every one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongState`] when it has stopped.
+    pub fn kill(&self, signal: i32, all: bool) -> Result<()> {
+        if all {
+            // Processes may outlive the first one where there is no PID namespace.
+            return Ok(self.cgroup().kill(signal)?);
+        }
+        if self.pid().is_none() {
+            return Err(self.wrong_state("container not running"));
+        }
+        if signal == SIGKILL && !self.saved.own_pid_namespace {
+            return Ok(self.cgroup().kill(signal)?);
+        }
+        self.signal_init(signal)?;
+        // A frozen process takes no signal, and one that is to die must be able to.
+        if signal == SIGKILL && self.cgroup().is_frozen().unwrap_or(false) {
+            self.cgroup().thaw()?;
+        }
+        Ok(())
+    }
+
+    fn signal_init(&self, signal: i32) -> Result<()> {
+        let Some(process) = pid::open(self.saved.pid, self.saved.start_time) else {
+            return Err(self.wrong_state("container not running"));
+        };
+        match pidfd::send_signal(process.as_raw_fd(), signal) {
+            Err(Errno::ESRCH) => Err(self.wrong_state("container not running")),
+            Err(e) => Err(Error::system("signalling the container's process", e)
+                .with_object(self.saved.pid.to_string())),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Removes a container that has stopped, or was never started, or with `force` any.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongState`] while it runs, without `force`.
+    pub fn delete(self, force: bool) -> Result<()> {
+        let _lock = store::lock(&self.dir(), &self.id)?;
+        match self.status() {
+            Ok(Status::Stopped | Status::Creating | Status::Created) => {}
+            Err(e) if !force => return Err(e),
+            Ok(status) if !force => {
+                let what =
+                    format!("cannot delete container {} that is not stopped: {}", self.id, status.as_str());
+                return Err(self.wrong_state(&what));
+            }
+            _ => {}
+        }
+        self.remove_all()
+    }
+
+    /// Ends every process and removes everything that is the container's, in the order that lets a
+    /// second attempt find what a first one left.
+    pub(crate) fn remove_all(&self) -> Result<()> {
+        self.end_init()?;
+        let cgroup = self.cgroup();
+        if !self.saved.own_pid_namespace || self.saved.pid == 0 {
+            cgroup.kill(SIGKILL)?;
+        }
+        cgroup.delete()?;
+        crate::rdt::remove(&self.saved.resctrl)?;
+        let hooks = self.hooks().unwrap_or_default();
+        let poststop =
+            hooks::run(&hooks.poststop, "poststop", &self.saved.state("stopped"), &self.saved.bundle);
+        store::remove_dir(&self.dir())?;
+        // Logged by the caller at most: the container is gone, whatever its hooks say.
+        let _ = poststop;
+        Ok(())
+    }
+
+    /// Kills the first process and waits until it has ended: with its PID namespace all others have.
+    fn end_init(&self) -> Result<()> {
+        const LONGEST_MS: u64 = 10_000;
+        let Some(process) = pid::open(self.saved.pid, self.saved.start_time).filter(|_| self.pid().is_some())
+        else {
+            return Ok(());
+        };
+        let _ = pidfd::send_signal(process.as_raw_fd(), SIGKILL);
+        let _ = self.cgroup().thaw();
+        let mut fds = [poll::PollFd { fd: process.as_raw_fd(), events: poll::POLLIN, revents: 0 }];
+        let ended = poll::poll(&mut fds, Some(LONGEST_MS))
+            .map_err(|e| Error::system("waiting for the process", e))?;
+        if ended == 0 {
+            return Err(Error::new(ErrorKind::System, "the container's process does not end")
+                .with_object(self.saved.pid.to_string())
+                .with_hint("it may be stuck in the kernel, on a file system that does not answer"));
+        }
+        Ok(())
+    }
+}

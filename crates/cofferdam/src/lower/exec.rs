@@ -1,0 +1,75 @@
+//! A process in an existing container: its own list, sharing steps with [`super::init`], never branches.
+
+use cofferdam_child::frame::Point;
+use cofferdam_child::op::Op;
+use cofferdam_oci::Pointer;
+use cofferdam_plan::ExecPlan;
+use cofferdam_sys::clone3::CLONE_NEWUSER;
+
+use super::{Inputs, Lowered, process};
+use crate::program::{Program, c_string, descriptors};
+
+pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
+    let mut p = Program::default();
+    let mut keep = vec![inputs.init];
+    keep.extend(inputs.tasks.iter().chain(&inputs.stdio));
+    super::keep_only(&mut p, keep, plan.preserve_fds);
+    // The container's processes must not be able to trace us or to open what we hold: this comes before
+    // any of its namespaces is joined (CVE-2016-9962).
+    p.own("hiding from the container's processes", Op::Dumpable { on: false });
+    p.own("opening /proc", Op::OpenProc {});
+    affinity(&mut p, plan.process.affinity.initial.as_deref(), "initial", &plan.process.pointer);
+    p.own("waiting for cgroups", Op::Await { point: Point::Cgroup.number() });
+    if !inputs.tasks.is_empty() {
+        p.own("joining cgroups", Op::JoinCgroups { tasks: &descriptors(inputs.tasks.iter().copied()) });
+    }
+    affinity(&mut p, plan.process.affinity.last.as_deref(), "final", &plan.process.pointer);
+    if plan.namespaces != 0 {
+        p.own("joining the container's namespaces", Op::Setns { fd: inputs.init, flags: plan.namespaces });
+    }
+    if plan.namespaces & CLONE_NEWUSER != 0 {
+        p.own("becoming root in the user namespace", Op::Become { uid: 0, gid: 0 });
+    }
+    p.own("entering the PID namespace", Op::Successor { flags: 0 });
+    p.own("making a session", Op::Setsid {});
+    for (to, from) in (0..3).zip(&inputs.stdio) {
+        p.own("setting up standard input and output", Op::Dup { from: *from, to });
+    }
+    if let Some(name) = &plan.keyring {
+        p.step(
+            "joining session keyring",
+            name,
+            &Pointer::root(),
+            Op::Keyring { name: &c_string(name.as_str()) },
+        );
+    }
+    terminal(&mut p, plan);
+    process::identity(&mut p, &plan.process);
+    process::last(&mut p, &plan.process, plan.preserve_fds);
+    Lowered { program: p, clone_flags: 0, maps_first: false, successor: true }
+}
+
+fn affinity(p: &mut Program, mask: Option<&[u64]>, which: &str, process: &Pointer) {
+    if let Some(mask) = mask {
+        let bytes: Vec<u8> = mask.iter().flat_map(|w| w.to_ne_bytes()).collect();
+        p.step(
+            "setting the CPU affinity",
+            "",
+            &process.key("execCPUAffinity").key(which),
+            Op::Affinity { mask: &bytes },
+        );
+    }
+}
+
+fn terminal(p: &mut Program, plan: &ExecPlan) {
+    p.own("finding the container's root", Op::EnterRoot {});
+    let Some(terminal) = plan.process.terminal else { return };
+    let op = Op::Terminal {
+        rows: terminal.rows.into(),
+        columns: terminal.columns.into(),
+        uid: plan.process.uid,
+        console: false,
+    };
+    p.step("making a terminal", "", &plan.process.pointer.key("terminal"), op);
+    p.step("taking the terminal", "", &plan.process.pointer.key("terminal"), Op::UseTerminal {});
+}

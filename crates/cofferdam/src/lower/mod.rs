@@ -1,0 +1,287 @@
+//! The order of the child's life: a plan becomes a program, top to bottom, each line where it is for a
+//! reason.
+//!
+//! Called by create, exec and `plan`. Pure: descriptors that the parent has opened come in as numbers.
+//! Nothing else orders steps.
+
+mod devices;
+mod exec;
+mod mounts;
+mod process;
+mod start;
+
+use cofferdam_child::frame::Point;
+use cofferdam_child::op::Op;
+use cofferdam_oci::Pointer;
+use cofferdam_plan::{InitPlan, JoinNamespace, Pivot};
+use cofferdam_sys::clone3::{CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER};
+use cofferdam_sys::mount_setattr::PROPAGATION;
+
+pub(crate) use exec::exec;
+
+use crate::program::{Program, c_path, c_string, descriptors, list, words};
+
+/// What the parent has prepared: numbers of descriptors, -1 or nothing where there is none.
+#[derive(Debug, Default)]
+pub(crate) struct Inputs {
+    /// Namespace files, as `plan.join`.
+    pub(crate) namespaces: Vec<i32>,
+    /// Detached root file system.
+    pub(crate) root: Option<i32>,
+    /// Detached trees or user namespaces, by the index of the mount.
+    pub(crate) trees: std::collections::BTreeMap<usize, i32>,
+    /// User namespaces of idmaps, by the index of the mount.
+    pub(crate) idmaps: std::collections::BTreeMap<usize, i32>,
+    /// `tasks` files of cgroups.
+    pub(crate) tasks: Vec<i32>,
+    /// The socket on which `start` is awaited; none when the program runs at once.
+    pub(crate) start: Option<i32>,
+    /// What becomes standard input, output and error; empty leaves them.
+    pub(crate) stdio: Vec<i32>,
+    /// Parameters of an overlay over the root, if there is one.
+    pub(crate) overlay: Option<Vec<String>>,
+    /// pidfd of the container's init, for exec.
+    pub(crate) init: i32,
+}
+
+/// What must be made by clone, and what the child does once it is made.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    pub(crate) program: Program,
+    /// Namespaces of the first clone.
+    pub(crate) clone_flags: u64,
+    /// Whether id maps are awaited before the program is executed.
+    pub(crate) maps_first: bool,
+    /// Whether the process that the clone makes has a successor.
+    pub(crate) successor: bool,
+}
+
+/// A new container.
+pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
+    let mut p = Program::default();
+    let successor = needs_successor(plan);
+    // CLONE_NEWCGROUP waits until the process is in its cgroups: they become the root of what it sees.
+    // A time namespace is entered only after its offsets are written.
+    let new = plan.new_namespaces & !(CLONE_NEWCGROUP | CLONE_NEWTIME);
+    begin(&mut p, plan, inputs);
+    join(&mut p, plan, inputs);
+    if successor {
+        succeed(&mut p, plan, new);
+    }
+    surroundings(&mut p, plan, inputs);
+    root(&mut p, plan, inputs);
+    let joined = mounts::mounts(&mut p, plan, inputs);
+    devices::devices(&mut p, plan);
+    mounts::late(&mut p, plan);
+    if !joined {
+        cgroup(&mut p, plan, inputs);
+    }
+    terminal(&mut p, plan);
+    p.step(
+        "making the working directory",
+        plan.process.cwd.as_str(),
+        &plan.process.pointer.key("cwd"),
+        Op::Directory { path: &c_string(plan.process.cwd.as_str()), mode: 0o755 },
+    );
+    hooks(&mut p, plan);
+    seal(&mut p, plan);
+    process::identity(&mut p, &plan.process);
+    start::start(&mut p, plan, inputs);
+    let direct = if successor { 0 } else { new };
+    let maps_first = !successor && plan.id_maps.is_some();
+    Lowered { program: p, clone_flags: direct, maps_first, successor }
+}
+
+/// A PID namespace is entered by children only, and a user namespace that is joined must be joined
+/// before others are made in it; a new user namespace would lose the right to join what is not its own.
+fn needs_successor(plan: &InitPlan) -> bool {
+    let joins = |kind: u64| plan.join.iter().any(|j| j.kind == kind);
+    joins(CLONE_NEWPID) || joins(CLONE_NEWUSER) || (plan.id_maps.is_some() && !plan.join.is_empty())
+}
+
+/// First: nothing of the caller's may be reachable, and /proc must be found while it is the host's.
+fn begin(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
+    let mut keep: Vec<i32> = inputs.namespaces.clone();
+    keep.extend(inputs.root.iter().chain(inputs.trees.values()).chain(inputs.idmaps.values()));
+    keep.extend(inputs.tasks.iter().chain(inputs.start.iter()).chain(inputs.stdio.iter()));
+    keep_only(p, keep, plan.preserve_fds);
+    // Whoever shares a joined namespace with us must not trace us or look at what we hold.
+    if !plan.join.is_empty() {
+        p.own("hiding from other processes", Op::Dumpable { on: false });
+    }
+    p.own("opening /proc", Op::OpenProc {});
+}
+
+/// Closes all but these and those that the process is to keep.
+fn keep_only(p: &mut Program, mut keep: Vec<i32>, preserve: u32) {
+    keep.extend((0..preserve).filter_map(|n| i32::try_from(n).ok()?.checked_add(3)));
+    keep.retain(|fd| *fd > 2);
+    keep.sort_unstable();
+    keep.dedup();
+    p.own("closing descriptors", Op::CloseOthers { keep: &descriptors(keep) });
+}
+
+/// Before anything is made: what is made belongs to the namespaces that are joined.
+fn join(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
+    for (JoinNamespace { pointer, kind, path }, fd) in plan.join.iter().zip(&inputs.namespaces) {
+        let object = path.as_path().display().to_string();
+        p.step("joining namespace", object, pointer, Op::Setns { fd: *fd, flags: *kind });
+        if *kind == CLONE_NEWUSER {
+            p.own("becoming root in the user namespace", Op::Become { uid: 0, gid: 0 });
+        }
+    }
+}
+
+fn succeed(p: &mut Program, plan: &InitPlan, new: u64) {
+    p.step("making namespaces", "", &Pointer::new("/linux/namespaces"), Op::Successor { flags: new });
+    if let Some(maps) = &plan.id_maps {
+        p.own("waiting for id maps", Op::Await { point: Point::Maps.number() });
+        let (uid, gid) = first_ids(maps, plan);
+        p.own("taking ids in the user namespace", Op::Become { uid, gid });
+    }
+}
+
+/// The ids with which a container in a user namespace is set up: root, or the only ones there are.
+pub(crate) fn first_ids(maps: &cofferdam_plan::IdMaps, plan: &InitPlan) -> (u32, u32) {
+    let has = |list: &[cofferdam_oci::IdMapping]| list.iter().any(|m| m.container_id == 0 && m.size > 0);
+    (if has(&maps.uid) { 0 } else { plan.process.uid }, if has(&maps.gid) { 0 } else { plan.process.gid })
+}
+
+/// What needs no root filesystem.
+fn surroundings(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
+    p.own("making a session", Op::Setsid {});
+    for (to, from) in (0..3).zip(&inputs.stdio) {
+        p.own("setting up standard input and output", Op::Dup { from: *from, to });
+    }
+    if let Some(name) = &plan.keyring {
+        p.step(
+            "joining session keyring",
+            name,
+            &Pointer::root(),
+            Op::Keyring { name: &c_string(name.as_str()) },
+        );
+    }
+    if plan.loopback {
+        p.own("setting the loopback device up", Op::Loopback {});
+    }
+    if plan.new_namespaces & CLONE_NEWTIME != 0 {
+        let line = |t: &cofferdam_plan::TimeOffsetPlan| format!("{} {} {}\n", t.clock, t.secs, t.nanosecs);
+        let offsets: String = plan.time_offsets.iter().map(line).collect();
+        let pointer = Pointer::new("/linux/timeOffsets");
+        p.step("making the time namespace", "", &pointer, Op::TimeNamespace { offsets: offsets.as_bytes() });
+    }
+}
+
+fn root(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
+    let path = plan.root.path.as_path();
+    let (text, pointer) = (path.display().to_string(), Pointer::new("/root/path"));
+    if plan.root.new_mount_namespace {
+        // Nothing that is mounted from here on may reach the host.
+        let field = Pointer::new("/linux/rootfsPropagation");
+        p.step(
+            "setting the propagation of",
+            "/",
+            &field,
+            Op::Propagation { flag: plan.root.propagation & PROPAGATION },
+        );
+    }
+    if let Some(params) = &inputs.overlay {
+        let params = list(params.iter().map(String::as_str));
+        let userxattr = plan.new_namespaces & CLONE_NEWUSER != 0;
+        let op = Op::OverlayRoot {
+            path: &c_path(path),
+            params: cofferdam_child::wire::List::new(&params),
+            userxattr,
+        };
+        p.step("laying a writable layer over", text, &pointer, op);
+        return;
+    }
+    const MS_SHARED: u64 = 1 << 20;
+    let op = Op::OpenRoot {
+        path: &c_path(path),
+        fd: inputs.root.unwrap_or(-1),
+        private_parent: plan.root.propagation & MS_SHARED != 0,
+        bind: plan.root.new_mount_namespace,
+    };
+    p.step("opening the root filesystem", text, &pointer, op);
+}
+
+/// Joins the cgroups and, as they are now what the process is in, makes the cgroup namespace.
+fn cgroup(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
+    let pointer = Pointer::new("/linux/cgroupsPath");
+    p.step("waiting for cgroups", "", &pointer, Op::Await { point: Point::Cgroup.number() });
+    if !inputs.tasks.is_empty() {
+        p.step(
+            "joining cgroups",
+            "",
+            &pointer,
+            Op::JoinCgroups { tasks: &descriptors(inputs.tasks.iter().copied()) },
+        );
+    }
+    if plan.new_namespaces & CLONE_NEWCGROUP != 0 {
+        let field = Pointer::new("/linux/namespaces");
+        p.step("making the cgroup namespace", "", &field, Op::Unshare { flags: CLONE_NEWCGROUP });
+    }
+}
+
+/// Once devpts is mounted; before hooks, which may want to see it all.
+fn terminal(p: &mut Program, plan: &InitPlan) {
+    let Some(terminal) = plan.process.terminal else { return };
+    let op = Op::Terminal {
+        rows: terminal.rows.into(),
+        columns: terminal.columns.into(),
+        uid: plan.process.uid,
+        console: plan.root.new_mount_namespace,
+    };
+    p.step("making a terminal for", "/dev/console", &plan.process.pointer.key("terminal"), op);
+    p.step("taking the terminal", "", &plan.process.pointer.key("terminal"), Op::UseTerminal {});
+}
+
+/// The runtime's hooks run in the parent, createContainer's here: everything is mounted, nothing is
+/// hidden or read-only yet, and the old root is still there to be found.
+fn hooks(p: &mut Program, plan: &InitPlan) {
+    let h = &plan.hooks;
+    let parents = h.prestart.len() + h.create_runtime.len() + plan.net_devices.len();
+    if parents + h.create_container.len() > 0 {
+        p.own("waiting for hooks", Op::Meet { point: Point::Hooks.number() });
+    }
+    for hook in &h.create_container {
+        start::hook(p, "running createContainer hook", hook);
+    }
+}
+
+/// Closes the root filesystem behind us: after this line nothing of the host can be named.
+fn seal(p: &mut Program, plan: &InitPlan) {
+    let label = c_string(mounts::context(plan).unwrap_or_default());
+    for (pointer, path) in &plan.masked_paths {
+        p.step("masking", path.as_str(), pointer, Op::Mask { path: &c_string(path.as_str()), label: &label });
+    }
+    for (pointer, path) in &plan.readonly_paths {
+        p.step("making read-only", path.as_str(), pointer, Op::Readonly { path: &c_string(path.as_str()) });
+    }
+    mounts::seal_root(p, plan);
+    let pointer = Pointer::new("/root/path");
+    let op = match plan.root.pivot {
+        Pivot::PivotRoot => Op::Pivot {},
+        Pivot::MoveRoot => Op::MoveRoot {},
+        Pivot::Chroot => Op::Chroot {},
+    };
+    p.step("entering the root filesystem", plan.root.path.as_path().display().to_string(), &pointer, op);
+    if let Some(name) = &plan.hostname {
+        let pointer = Pointer::new("/hostname");
+        p.step("setting the host name", name, &pointer, Op::Hostname { name: name.as_bytes() });
+    }
+    if let Some(name) = &plan.domainname {
+        let pointer = Pointer::new("/domainname");
+        p.step("setting the domain name", name, &pointer, Op::Domainname { name: name.as_bytes() });
+    }
+    for s in &plan.sysctls {
+        let op = Op::Sysctl { file: &c_string(format!("sys/{}", s.file)), value: s.value.as_bytes() };
+        p.step("setting kernel parameter", &s.file, &s.pointer, op);
+    }
+}
+
+/// Supplementary groups as the child takes them.
+pub(super) fn groups(list: &[u32]) -> Vec<u8> {
+    words(list.iter().copied())
+}

@@ -1,0 +1,155 @@
+//! Steps that create and exec share: from "everything is in place" to "we are who runs the program".
+
+use cofferdam_child::op::Op;
+use cofferdam_plan::ProcessPlan;
+
+use super::groups;
+use crate::program::{Program, c_string};
+
+const CAP_SYS_ADMIN: u64 = 1 << 21;
+const CAP_SYS_RESOURCE: u64 = 1 << 24;
+const LAST_CAPABILITY: u32 = 63;
+
+/// Everything that needs rights, then the user, then most rights go.
+pub(super) fn identity(p: &mut Program, process: &ProcessPlan) {
+    labels(p, process);
+    scheduling(p, process);
+    let at = &process.pointer;
+    if process.uid != 0 && process.terminal.is_none() {
+        p.step("giving standard output to the user", "", &at.key("user"), Op::OwnStdio { uid: process.uid });
+    }
+    let bounding = Op::Bounding { set: process.caps.bounding, last: LAST_CAPABILITY };
+    p.step("dropping the bounding set", "", &at.key("capabilities").key("bounding"), bounding);
+    // First as root, who may look into any directory; what root may not (on NFS), the user may.
+    chdir(p, process, true);
+    let user = Op::User {
+        uid: process.uid,
+        gid: process.gid,
+        set_groups: process.groups.is_some(),
+        groups: &groups(process.groups.as_deref().unwrap_or_default()),
+    };
+    p.step("becoming user", format!("{}:{}", process.uid, process.gid), &at.key("user"), user);
+    p.step(
+        "setting the umask",
+        format!("{:04o}", process.umask),
+        &at.key("user").key("umask"),
+        Op::Umask { mask: process.umask },
+    );
+    let caps = &process.caps;
+    let op = Op::Capabilities {
+        permitted: caps.permitted,
+        effective: caps.effective,
+        inheritable: caps.inheritable,
+        ambient: 0,
+        keep: kept(process),
+    };
+    p.step("dropping capabilities", "", &at.key("capabilities"), op);
+    chdir(p, process, false);
+    find(p, process);
+}
+
+/// Rights needed after the program was found: for limits that may be raised, and for a filter without
+/// no_new_privs. They go with the last capset(2), just before execve(2).
+fn kept(process: &ProcessPlan) -> u64 {
+    let filter = process.seccomp.is_some() && !process.no_new_privs;
+    (if filter { CAP_SYS_ADMIN } else { 0 }) | (if process.rlimits.is_empty() { 0 } else { CAP_SYS_RESOURCE })
+}
+
+fn chdir(p: &mut Program, process: &ProcessPlan, first_try: bool) {
+    let op = Op::Chdir { path: &c_string(process.cwd.as_str()), first_try };
+    p.step("changing the working directory to", process.cwd.as_str(), &process.pointer.key("cwd"), op);
+}
+
+/// As the user, so that a program the user may not execute is refused before anybody waits for it.
+fn find(p: &mut Program, process: &ProcessPlan) {
+    let name = process.args.first().map_or("", String::as_str);
+    let path = process.env.iter().rev().find_map(|e| e.strip_prefix("PATH=")).unwrap_or(DEFAULT_PATH);
+    let op = Op::Find { name: &c_string(name), path: &c_string(path) };
+    p.step("finding the program", name, &process.pointer.key("args").index(0), op);
+    if process.home_from_passwd {
+        p.step("finding the home directory", "", &process.pointer.key("env"), Op::Home { uid: process.uid });
+    }
+}
+
+/// What execvp(3) searches without a `PATH`.
+const DEFAULT_PATH: &str = "/bin:/usr/bin";
+
+/// Labels take effect at execve(2); they are written while /proc is at hand.
+fn labels(p: &mut Program, process: &ProcessPlan) {
+    if let Some(profile) = process.apparmor.as_ref().filter(|l| !l.is_empty()) {
+        let value = format!("exec {profile}");
+        let op = Op::Label {
+            file: c"thread-self/attr/apparmor/exec",
+            fallback: c"thread-self/attr/exec",
+            value: value.as_bytes(),
+        };
+        p.step("applying AppArmor profile", profile, &process.pointer.key("apparmorProfile"), op);
+    }
+    if let Some(label) = process.selinux.as_ref().filter(|l| !l.is_empty()) {
+        let op = Op::Label { file: c"thread-self/attr/exec", fallback: c"", value: label.as_bytes() };
+        p.step("applying SELinux label", label, &process.pointer.key("selinuxLabel"), op);
+    }
+}
+
+fn scheduling(p: &mut Program, process: &ProcessPlan) {
+    let at = &process.pointer;
+    if let Some(s) = process.scheduler {
+        let op = Op::Scheduler {
+            policy: s.policy,
+            flags: s.flags,
+            nice: s.nice,
+            priority: s.priority,
+            runtime: s.runtime,
+            deadline: s.deadline,
+            period: s.period,
+        };
+        p.step("setting the scheduler", "", &at.key("scheduler"), op);
+    }
+    if let Some(value) = process.io_priority {
+        p.step("setting the I/O priority", "", &at.key("ioPriority"), Op::IoPriority { value });
+    }
+    if let Some(policy) = &process.memory_policy {
+        let nodes: Vec<u8> = policy.nodes.iter().flat_map(|n| n.to_ne_bytes()).collect();
+        let pointer = cofferdam_oci::Pointer::new("/linux/memoryPolicy");
+        p.step("setting the memory policy", "", &pointer, Op::Mempolicy { mode: policy.mode, nodes: &nodes });
+    }
+    if let Some(value) = process.personality {
+        let pointer = cofferdam_oci::Pointer::new("/linux/personality");
+        p.step("setting the personality", "", &pointer, Op::Personality { value });
+    }
+}
+
+/// The last steps: limits (which could keep us from opening files), no_new_privs and the filter (which
+/// could keep us from anything), the last rights, the program.
+pub(super) fn last(p: &mut Program, process: &ProcessPlan, preserve_fds: u32) {
+    for limit in &process.rlimits {
+        let op = Op::Rlimit { resource: limit.resource, soft: limit.soft, hard: limit.hard };
+        p.step("setting resource limit", limit.resource.to_string(), &limit.pointer, op);
+    }
+    let at = &process.pointer;
+    p.own("marking descriptors", Op::CloexecFrom { first: preserve_fds.saturating_add(3) });
+    if process.no_new_privs {
+        p.step("setting no_new_privs", "", &at.key("noNewPrivileges"), Op::NoNewPrivs {});
+    }
+    if let Some(filter) = &process.seccomp {
+        let pointer = cofferdam_oci::Pointer::new("/linux/seccomp");
+        let op = Op::Seccomp { flags: filter.flags(), filter: &filter.bytes() };
+        p.step("installing the seccomp filter", "", &pointer, op);
+    }
+    let caps = &process.caps;
+    let op = Op::Capabilities {
+        permitted: caps.permitted,
+        effective: caps.effective,
+        inheritable: caps.inheritable,
+        ambient: caps.ambient,
+        keep: 0,
+    };
+    p.step("setting capabilities", "", &at.key("capabilities"), op);
+    let argv = crate::program::list(process.args.iter().map(String::as_str));
+    let env = crate::program::list(process.env.iter().map(String::as_str));
+    let op = Op::Exec {
+        argv: cofferdam_child::wire::List::new(&argv),
+        env: cofferdam_child::wire::List::new(&env),
+    };
+    p.step("executing", process.args.first().map_or("", String::as_str), &at.key("args").index(0), op);
+}

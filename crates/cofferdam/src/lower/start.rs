@@ -1,0 +1,39 @@
+//! From a container that is ready to one that runs.
+
+use cofferdam_child::frame::Point;
+use cofferdam_child::op::Op;
+use cofferdam_child::wire::List;
+use cofferdam_plan::{HookPlan, InitPlan};
+
+use super::{Inputs, process};
+use crate::program::{Program, c_string, list};
+
+/// With a socket: says that it is ready and waits for `start`, who brings the state for hooks. Without:
+/// only hooks make it ask for the state.
+pub(super) fn start(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
+    let hooks = &plan.hooks.start_container;
+    match inputs.start {
+        Some(listener) => {
+            p.own("getting ready", Op::Meet { point: Point::Ready.number() });
+            p.own("waiting for start", Op::AwaitStart { listener });
+        }
+        None if !hooks.is_empty() => p.own("waiting for start", Op::Meet { point: Point::Start.number() }),
+        None => {}
+    }
+    for one in hooks {
+        hook(p, "running startContainer hook", one);
+    }
+    process::last(p, &plan.process, plan.preserve_fds);
+}
+
+pub(super) fn hook(p: &mut Program, doing: &'static str, hook: &HookPlan) {
+    let argv = list(hook.args.iter().map(String::as_str));
+    let env = list(hook.env.iter().map(String::as_str));
+    let op = Op::Hook {
+        path: &c_string(hook.path.as_str()),
+        argv: List::new(&argv),
+        env: List::new(&env),
+        timeout: hook.timeout_ms.unwrap_or(0),
+    };
+    p.step(doing, &hook.path, &hook.pointer, op);
+}

@@ -1,0 +1,101 @@
+//! What a caller asks for besides the configuration. Data only.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use cofferdam_oci::Process as ProcessSpec;
+
+/// How a container is created.
+///
+/// ```
+/// let options = cofferdam::CreateOptions { pid_file: Some("/run/x.pid".into()), ..Default::default() };
+/// assert!(!options.no_pivot);
+/// ```
+#[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools)]
+pub struct CreateOptions {
+    /// Unix socket that is sent the terminal's master.
+    pub console_socket: Option<PathBuf>,
+    /// File that gets the process's id.
+    pub pid_file: Option<PathBuf>,
+    /// Unix socket that is sent the process's pidfd.
+    pub pidfd_socket: Option<PathBuf>,
+    /// Descriptors from 3 on that the process keeps, besides `listen_fds`.
+    pub preserve_fds: u32,
+    /// Do not pivot_root(2).
+    pub no_pivot: bool,
+    /// Do not make a session keyring.
+    pub no_new_keyring: bool,
+    /// cgroups by systemd.
+    pub systemd_cgroup: bool,
+    /// Whether missing rights are expected; absent: whether the caller is not root.
+    pub rootless: Option<bool>,
+    /// systemd's notify socket (`NOTIFY_SOCKET`).
+    pub notify_socket: Option<PathBuf>,
+    /// Number of descriptors from 3 on that systemd passed (`LISTEN_FDS`).
+    pub listen_fds: u32,
+    /// Standard input, output and error.
+    pub stdio: Stdio,
+    /// Who keeps the terminal's master.
+    pub terminal: TerminalMode,
+}
+
+/// Standard input, output and error of a process.
+///
+/// ```
+/// assert!(matches!(cofferdam::Stdio::default(), cofferdam::Stdio::Inherit));
+/// ```
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub enum Stdio {
+    /// The caller's.
+    #[default]
+    Inherit,
+    /// /dev/null.
+    Null,
+    /// These three.
+    Fds([OwnedFd; 3]),
+}
+
+/// Who keeps the master of a terminal, where the process wants one.
+///
+/// ```
+/// assert_eq!(cofferdam::TerminalMode::default(), cofferdam::TerminalMode::Socket);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TerminalMode {
+    /// Whoever listens on `console_socket`.
+    #[default]
+    Socket,
+    /// The caller, in [`crate::Process::terminal`].
+    Own,
+}
+
+/// How a process is started in a running container.
+///
+/// ```
+/// let options = cofferdam::ExecOptions { ignore_paused: true, ..Default::default() };
+/// assert!(options.cgroup.is_empty());
+/// ```
+#[derive(Debug, Default)]
+pub struct ExecOptions {
+    /// What runs.
+    pub process: ProcessSpec,
+    /// As in [`CreateOptions`].
+    pub console_socket: Option<PathBuf>,
+    /// As in [`CreateOptions`].
+    pub pid_file: Option<PathBuf>,
+    /// As in [`CreateOptions`].
+    pub pidfd_socket: Option<PathBuf>,
+    /// As in [`CreateOptions`].
+    pub preserve_fds: u32,
+    /// Do not fail in a paused container: the process waits.
+    pub ignore_paused: bool,
+    /// Sub-cgroups, `[CONTROLLER[,CONTROLLER…]:]PATH` each.
+    pub cgroup: Vec<String>,
+    /// As in [`CreateOptions`].
+    pub stdio: Stdio,
+    /// As in [`CreateOptions`].
+    pub terminal: TerminalMode,
+}

@@ -1,0 +1,164 @@
+//! Showing the plan: every step in order, on which side, to what, for which field.
+//!
+//! What is shown is what is done: the same decision, the same lowering.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::container::Container;
+use crate::decide::{Decision, decide};
+use crate::lower::{self, Inputs};
+use crate::options::CreateOptions;
+use crate::program::Step;
+use crate::{Bundle, ContainerId, Result};
+
+/// What creating and starting a container would do.
+///
+/// ```no_run
+/// let bundle = cofferdam::Bundle::open("/bundle")?;
+/// let id = cofferdam::ContainerId::new("example")?;
+/// println!("{}", cofferdam::plan(&bundle, &id, &cofferdam::CreateOptions::default())?);
+/// # Ok::<(), cofferdam::Error>(())
+/// ```
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanReport {
+    /// The container's id.
+    pub id: String,
+    /// The steps.
+    pub steps: Vec<ReportedStep>,
+    /// What is odd but obeyed all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// One step.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReportedStep {
+    /// `parent` or `child`.
+    pub side: &'static str,
+    /// What is done.
+    pub step: String,
+    /// To what.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub object: String,
+    /// Which field of the configuration asks for it, as a JSON pointer.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+}
+
+impl fmt::Display for PlanReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, s) in self.steps.iter().enumerate() {
+            write!(f, "{:>4} {:<6} {}", n + 1, s.side, s.step)?;
+            if !s.object.is_empty() {
+                write!(f, " {}", s.object)?;
+            }
+            if !s.field.is_empty() {
+                write!(f, "  [{}]", s.field)?;
+            }
+            writeln!(f)?;
+        }
+        self.warnings.iter().try_for_each(|w| writeln!(f, "warning: {w}"))
+    }
+}
+
+/// Says what [`Container::create`] and [`Container::start`] would do, without doing anything; no right
+/// is needed.
+///
+/// # Errors
+/// All rejections of the configuration at once.
+pub fn plan(bundle: &Bundle, id: &ContainerId, options: &CreateOptions) -> Result<PlanReport> {
+    let decision = decide(id, bundle, options)?;
+    Ok(PlanReport { id: id.to_string(), steps: steps(&decision), warnings: warnings(&decision) })
+}
+
+fn warnings(decision: &Decision) -> Vec<String> {
+    let odd = decision.init.warnings.iter().map(|(pointer, what)| format!("{pointer}: {what}"));
+    odd.chain(decision.cgroup.ignored.iter().map(ToString::to_string)).collect()
+}
+
+fn parent(step: &str, object: impl Into<String>, field: impl Into<String>) -> ReportedStep {
+    ReportedStep { side: "parent", step: step.to_owned(), object: object.into(), field: field.into() }
+}
+
+/// The parent's steps stand where the child waits for them.
+fn steps(decision: &Decision) -> Vec<ReportedStep> {
+    let lowered = lower::init(&decision.init, &inputs(decision));
+    let mut all = vec![parent("making the state directory", "", "")];
+    let dirs = decision.cgroup.dirs.iter();
+    all.extend(dirs.map(|d| parent("making cgroup", d.path.display().to_string(), "/linux/cgroupsPath")));
+    all.push(parent("making the container's process", namespaces(lowered.clone_flags), "/linux/namespaces"));
+    if decision.init.id_maps.is_some() {
+        all.push(parent("writing id maps", "", "/linux/uidMappings"));
+    }
+    all.extend(
+        decision.cgroup.writes.iter().map(|w| parent("writing cgroup file", w.to_string(), &w.pointer)),
+    );
+    if let Some(value) = decision.init.process.oom_score_adj {
+        all.push(parent("writing oom_score_adj", value.to_string(), "/process/oomScoreAdj"));
+    }
+    all.push(parent("writing the state", "", ""));
+    for step in lowered.program.steps() {
+        if step.doing == "waiting for hooks" {
+            all.extend(hooks(decision));
+        }
+        all.push(child(step));
+    }
+    let post = &decision.init.hooks.poststart;
+    all.extend(post.iter().map(|h| parent("running poststart hook", &h.path, h.pointer.as_str())));
+    all
+}
+
+fn hooks(decision: &Decision) -> Vec<ReportedStep> {
+    let h = &decision.init.hooks;
+    let devices = decision.init.net_devices.iter();
+    let moved = devices.map(|d| parent("moving network device", &d.host_name, d.pointer.as_str()));
+    let prestart = h.prestart.iter().map(|h| parent("running prestart hook", &h.path, h.pointer.as_str()));
+    let create =
+        h.create_runtime.iter().map(|h| parent("running createRuntime hook", &h.path, h.pointer.as_str()));
+    moved.chain(prestart).chain(create).collect()
+}
+
+fn child(step: &Step) -> ReportedStep {
+    ReportedStep {
+        side: "child",
+        step: step.doing.to_owned(),
+        object: step.object.clone(),
+        field: step.pointer.to_string(),
+    }
+}
+
+/// Numbers stand in for descriptors: their values are never shown.
+fn inputs(decision: &Decision) -> Inputs {
+    Inputs {
+        namespaces: vec![-1; decision.init.join.len()],
+        start: Some(-1),
+        tasks: vec![-1; decision.cgroup.dirs.len()],
+        overlay: decision.overlay.clone(),
+        init: -1,
+        ..Inputs::default()
+    }
+}
+
+/// `CLONE_NEW*` bits by name.
+fn namespaces(flags: u64) -> String {
+    const NAMES: [(u64, &str); 7] = [
+        (0x1000_0000, "user"),
+        (0x2000_0000, "pid"),
+        (0x4000_0000, "network"),
+        (0x0002_0000, "mount"),
+        (0x0400_0000, "uts"),
+        (0x0800_0000, "ipc"),
+        (0x0200_0000, "cgroup"),
+    ];
+    let names: Vec<_> = NAMES.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect();
+    if names.is_empty() { String::new() } else { format!("(new {})", names.join(", ")) }
+}
+
+/// The steps of a container's child, to render a failure that comes after its creator has gone.
+pub(crate) fn steps_of(container: &Container) -> Result<Vec<Step>> {
+    let bundle = Bundle::from_spec(container.bundle(), container.spec()?);
+    let decision = decide(container.id(), &bundle, &CreateOptions::default())?;
+    Ok(lower::init(&decision.init, &inputs(&decision)).program.into_steps())
+}

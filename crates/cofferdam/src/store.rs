@@ -1,0 +1,190 @@
+//! Where state is kept: one directory per container below a root, owned by whoever holds its lock.
+
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::container::Container;
+use crate::state::Saved;
+use crate::{ContainerId, Error, ErrorKind, Result};
+
+/// The place of all containers' state (`--root`).
+///
+/// ```
+/// let store = cofferdam::Store::new("/run/nowhere");
+/// assert!(store.list().unwrap().is_empty());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// A store at `root`, which is made with the first container.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// `/run/cofferdam` for root, `$XDG_RUNTIME_DIR/cofferdam` for others.
+    #[must_use]
+    pub fn default_root() -> PathBuf {
+        let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
+        let root = !crate::facts::in_user_namespace() && is_root();
+        match own {
+            Some(dir) if !root => PathBuf::from(dir).join("cofferdam"),
+            _ => PathBuf::from("/run/cofferdam"),
+        }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The container of that id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::System`] when its state is unreadable.
+    pub fn load(&self, id: &ContainerId) -> Result<Container> {
+        let dir = self.dir(id);
+        if !dir.is_dir() {
+            return Err(not_found(id));
+        }
+        Ok(Container::from_saved(self.clone(), id.clone(), Saved::read(&dir)?))
+    }
+
+    /// All containers whose state can be read, by id.
+    ///
+    /// # Errors
+    /// When the directory cannot be read; one that is missing is empty.
+    pub fn list(&self) -> Result<Vec<Container>> {
+        let entries = match fs::read_dir(&self.root) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            other => other.map_err(|e| Error::io("listing containers in", &self.root, &e))?,
+        };
+        let ids = entries.flatten().filter_map(|e| ContainerId::new(e.file_name().to_str()?).ok());
+        let mut ids: Vec<_> = ids.collect();
+        ids.sort();
+        // One that vanishes meanwhile, or is only half-made, is not there.
+        Ok(ids.iter().filter_map(|id| self.load(id).ok()).collect())
+    }
+
+    pub(crate) fn dir(&self, id: &ContainerId) -> PathBuf {
+        self.root.join(id.as_str())
+    }
+
+    /// Makes the directory of a new container. What a killed `create` of that id left is removed first.
+    pub(crate) fn claim(&self, id: &ContainerId) -> Result<Claim> {
+        let dir = self.dir(id);
+        for _ in 0..2 {
+            match DirBuilder::new().mode(0o711).create(&dir) {
+                Ok(()) => return Claim::lock(dir),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.make_root()?,
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => self.clear(id, &dir)?,
+                Err(e) => return Err(Error::io("making the state directory", &dir, &e)),
+            }
+        }
+        DirBuilder::new()
+            .mode(0o711)
+            .create(&dir)
+            .map_err(|e| Error::io("making the state directory", &dir, &e))?;
+        Claim::lock(dir)
+    }
+
+    fn make_root(&self) -> Result<()> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.root);
+        made.map_err(|e| Error::io("making the state directory", &self.root, &e))
+    }
+
+    /// Removes a half-made container; a whole one, or one that is being made, is an error.
+    fn clear(&self, id: &ContainerId, dir: &Path) -> Result<()> {
+        let exists = || {
+            Error::new(ErrorKind::AlreadyExists, "container with given ID already exists:")
+                .with_object(id.as_str())
+        };
+        let Some(_lock) = try_lock(dir)? else { return Err(exists()) };
+        match Saved::read(dir) {
+            Ok(saved) if saved.pid != 0 => Err(exists()),
+            Ok(saved) => Container::from_saved(self.clone(), id.clone(), saved).remove_all(),
+            // Nothing had been made yet when this little had been written.
+            Err(_) => remove_dir(dir),
+        }
+    }
+}
+
+/// A container's directory and its lock. Dropping it removes the directory unless it is kept.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    dir: PathBuf,
+    _lock: File,
+    keep: bool,
+}
+
+impl Claim {
+    fn lock(dir: PathBuf) -> Result<Self> {
+        let lock = File::open(&dir).map_err(|e| Error::io("opening the state directory", &dir, &e))?;
+        lock.lock().map_err(|e| Error::io("locking the state directory", &dir, &e))?;
+        Ok(Self { dir, _lock: lock, keep: false })
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(crate) fn keep(&mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.keep {
+            let _ = remove_dir(&self.dir);
+        }
+    }
+}
+
+/// Waits for the lock of a container's directory.
+pub(crate) fn lock(dir: &Path, id: &ContainerId) -> Result<File> {
+    let file = match File::open(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Err(not_found(id)),
+        other => other.map_err(|e| Error::io("opening the state directory", dir, &e))?,
+    };
+    file.lock().map_err(|e| Error::io("locking the state directory", dir, &e))?;
+    Ok(file)
+}
+
+fn try_lock(dir: &Path) -> Result<Option<File>> {
+    let file = File::open(dir).map_err(|e| Error::io("opening the state directory", dir, &e))?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}
+
+pub(crate) fn remove_dir(dir: &Path) -> Result<()> {
+    match fs::remove_dir_all(dir) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("removing the state directory", dir, &e))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn not_found(id: &ContainerId) -> Error {
+    Error::new(ErrorKind::NotFound, "container does not exist:").with_object(id.as_str())
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0)
+}
+
+/// Makes a file that a caller named, whole: written beside its name, then renamed.
+pub(crate) fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = path.with_file_name(format!(".{name}.{pid}"));
+    let write = || {
+        fs::write(&new, pid.to_string())?;
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
+        fs::rename(&new, path)
+    };
+    write().map_err(|e| Error::io("writing the pid file", path, &e))
+}

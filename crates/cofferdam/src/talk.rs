@@ -1,0 +1,168 @@
+//! The parent's side of the conversation: frames in, words out, failures rendered.
+//!
+//! Called by create, exec and start. It may not act on what it hears.
+
+use std::os::fd::OwnedFd;
+
+use cofferdam_child::frame::{
+    BEFORE_PROGRAM, CORRUPT, FAILED, Frame, HEADER, HELLO, LISTENER, Point, REACHED, SUCCESSOR, TERMINAL,
+    TEXT,
+};
+use cofferdam_sys::{Errno, socket};
+
+use crate::program::Step;
+use crate::{Error, ErrorKind, Result};
+
+/// What the child says.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Its program runs.
+    Hello,
+    /// An operation failed.
+    Failed(Failure),
+    /// It stands at a meeting point.
+    Reached(u32),
+    /// The terminal's master.
+    Terminal(OwnedFd),
+    /// Its successor's pidfd.
+    Successor(OwnedFd),
+    /// The number of the listener in the child.
+    Listener(i32),
+    /// Its end of the socket is closed: it executed the program, or ended.
+    Gone,
+}
+
+/// A failed operation.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    index: u32,
+    detail: u32,
+    errno: Errno,
+    text: String,
+}
+
+/// Waits for the next word.
+pub(crate) fn hear(control: i32) -> Result<Event> {
+    let mut buffer = [0u8; HEADER + TEXT];
+    let (n, fds) = match socket::recv(control, &mut buffer) {
+        Err(Errno::ECONNRESET) => return Ok(Event::Gone),
+        other => other.map_err(|e| Error::system("waiting for the container's process", e))?,
+    };
+    let bytes = buffer.get(..n).unwrap_or_default();
+    let fd = || fds.into_iter().flatten().next().map(OwnedFd::from).ok_or_else(garbled);
+    if n == 0 {
+        return Ok(Event::Gone);
+    }
+    let frame = Frame::decode(bytes).ok_or_else(garbled)?;
+    match frame.kind {
+        HELLO => Ok(Event::Hello),
+        REACHED => Ok(Event::Reached(frame.a)),
+        TERMINAL => fd().map(Event::Terminal),
+        SUCCESSOR => fd().map(Event::Successor),
+        LISTENER => i32::try_from(frame.a).map(Event::Listener).map_err(|_| garbled()),
+        FAILED => {
+            let text = String::from_utf8_lossy(bytes.get(HEADER..).unwrap_or_default()).trim().to_owned();
+            Ok(Event::Failed(Failure { index: frame.a, detail: frame.b, errno: Errno(frame.errno), text }))
+        }
+        _ => Err(garbled()),
+    }
+}
+
+fn garbled() -> Error {
+    Error::new(ErrorKind::System, "understanding the container's process")
+}
+
+/// Says `point`, with a descriptor if there is one.
+pub(crate) fn say(control: i32, point: Point, fd: Option<i32>) -> Result<()> {
+    let fds: &[i32] = fd.as_slice();
+    socket::send(control, &[point as u8], fds)
+        .map_err(|e| Error::system("answering the container's process", e))
+}
+
+impl Failure {
+    /// The failed step, as an error.
+    pub(crate) fn render(self, steps: &[Step]) -> Error {
+        let step = usize::try_from(self.index).ok().and_then(|i| steps.get(i));
+        match step {
+            Some(step) => self.of_step(step),
+            None if self.index == BEFORE_PROGRAM => Error::system("executing the child program", self.errno)
+                .with_hint("the host may forbid executing memory files (sysctl vm.memfd_noexec)"),
+            None if self.index == CORRUPT => Error::system("reading the child's program", self.errno),
+            None => garbled(),
+        }
+    }
+
+    fn of_step(self, step: &Step) -> Error {
+        match step.op {
+            "Find" | "Exec" => return self.of_program(step),
+            "Hook" => return self.of_hook(step),
+            _ => {}
+        }
+        let error = Error::system(step.doing, self.errno).with_pointer(&step.pointer);
+        let error = if step.object.is_empty() { error } else { error.with_object(&step.object) };
+        let error = if self.text.is_empty() { error } else { error.with_detail(self.text) };
+        match hint(step.op, self.errno) {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+
+    /// In the words that engines look for.
+    fn of_program(self, step: &Step) -> Error {
+        const NOT_IN_PATH: u32 = 1;
+        let error =
+            Error::new(ErrorKind::Payload, format!("exec: {:?}:", step.object)).with_pointer(&step.pointer);
+        if step.op == "Find" && self.detail == NOT_IN_PATH && self.errno == Errno::ENOENT {
+            return Error::new(
+                ErrorKind::Payload,
+                format!("exec: {:?}: executable file not found in $PATH", step.object),
+            )
+            .with_pointer(&step.pointer);
+        }
+        let error = match (step.op, self.errno) {
+            ("Find", Errno::ENOENT) => {
+                Error::new(ErrorKind::Payload, format!("exec: {:?}: stat {}", step.object, step.object))
+                    .with_pointer(&step.pointer)
+            }
+            ("Exec", Errno::ENOENT) => error.with_hint("the program's interpreter or loader may be missing"),
+            ("Exec", Errno::ENOEXEC) => {
+                error.with_hint("the program may be for another architecture, or a script without #!")
+            }
+            _ => {
+                Error::new(ErrorKind::Payload, format!("exec: {:?}", step.object)).with_pointer(&step.pointer)
+            }
+        };
+        error.with_errno(self.errno.0)
+    }
+
+    fn of_hook(self, step: &Step) -> Error {
+        let error =
+            Error::new(ErrorKind::Payload, step.doing).with_object(&step.object).with_pointer(&step.pointer);
+        let how = match (self.errno, self.detail) {
+            (Errno::ETIMEDOUT, _) => "killed at its timeout".to_owned(),
+            (Errno(0), n) if n > 128 => format!("killed by signal {}", n.saturating_sub(128)),
+            (Errno(0), n) => format!("exit status {n}"),
+            (errno, _) => errno.to_string(),
+        };
+        error.with_detail(if self.text.is_empty() { how } else { format!("{how}: {}", self.text) })
+    }
+}
+
+/// What to do about failures whose cause is known.
+fn hint(op: &str, errno: Errno) -> Option<&'static str> {
+    Some(match (op, errno) {
+        ("OpenRoot", Errno::ENOENT) => "the directory of root.path does not exist",
+        ("Pivot", Errno::EINVAL) => "the host's root may be a ramdisk: try --no-pivot",
+        ("Mount", Errno::ENODEV) => "the kernel does not know this type of file system",
+        ("Mount", Errno::ENOTDIR) => {
+            "a file system is mounted on an ordinary directory only, not through a symbolic link"
+        }
+        ("Mount" | "Bind", Errno::EROFS) => "the mount point is missing and the root filesystem is read-only",
+        ("Chdir", Errno::EXDEV) => "the working directory lies outside the container",
+        ("Node", Errno::EPERM) => "device nodes cannot be made in a user namespace",
+        ("Rlimit", Errno::EPERM) => "raising a hard limit needs CAP_SYS_RESOURCE",
+        ("OpenProc", Errno::ENODEV) => "what is mounted on /proc is not a procfs",
+        ("SetAttr", Errno::EINVAL) => "nothing is mounted there",
+        _ => return None,
+    })
+}

@@ -1,0 +1,152 @@
+//! From a clone to a process that is ready or runs: the parent's half, told by what the child says.
+//!
+//! Called by create and exec, which say what is to be done at each point. Whatever fails ends the child.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use cofferdam_child::frame::Point;
+use cofferdam_sys::{pidfd, wait};
+
+use crate::program::Step;
+use crate::spawn::Newborn;
+use crate::talk::{self, Event};
+use crate::{Error, ErrorKind, Result, pid};
+
+const SIGKILL: i32 = 9;
+
+/// What the parent does when the child stands somewhere.
+pub(crate) trait Parent {
+    /// The process that will run the program is known.
+    fn made(&mut self, pid: i32, control: i32) -> Result<()>;
+    /// The hooks' point: everything is mounted.
+    fn hooks(&mut self, pid: i32) -> Result<Option<OwnedFd>>;
+    /// Just before the program runs, where the child asks.
+    fn start(&mut self, pid: i32) -> Result<Option<OwnedFd>>;
+    /// A filter's listener.
+    fn listener(&mut self, pid: i32, listener: OwnedFd) -> Result<()>;
+    /// A terminal's master.
+    fn terminal(&mut self, master: OwnedFd) -> Result<()>;
+}
+
+/// A child that is being brought up. Dropped before it is grown, it is ended and reaped.
+#[derive(Debug)]
+pub(crate) struct Upbringing {
+    newborn: Newborn,
+    successor: bool,
+    grown: bool,
+}
+
+impl Upbringing {
+    pub(crate) fn new(newborn: Newborn, successor: bool) -> Self {
+        Self { newborn, successor, grown: false }
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        self.newborn.pid
+    }
+
+    pub(crate) fn control(&self) -> i32 {
+        self.newborn.control.raw()
+    }
+
+    /// Goes on until the child is ready (`until_ready`) or runs its program.
+    pub(crate) fn go(&mut self, parent: &mut dyn Parent, steps: &[Step], until_ready: bool) -> Result<()> {
+        if !self.successor {
+            parent.made(self.newborn.pid, self.control()).or_else(|e| self.blame(e, steps))?;
+        }
+        loop {
+            match talk::hear(self.control())? {
+                Event::Hello => self.newborn.released(),
+                Event::Failed(failure) => return Err(failure.render(steps)),
+                Event::Successor(pidfd) => {
+                    self.succeed(pidfd)?;
+                    parent.made(self.newborn.pid, self.control())?;
+                }
+                Event::Terminal(master) => parent.terminal(master)?,
+                Event::Reached(point) if point == Point::Ready.number() && until_ready => break,
+                Event::Reached(point) => self.meet(parent, point)?,
+                Event::Listener(number) => {
+                    let listener = pidfd::getfd(self.newborn.pidfd.as_raw_fd(), number)
+                        .map_err(|e| Error::system("taking the seccomp listener", e))?;
+                    parent.listener(self.newborn.pid, listener.into())?;
+                    talk::say(self.control(), Point::Listener, None)?;
+                }
+                Event::Gone => {
+                    self.newborn.released();
+                    if until_ready {
+                        return Err(self.ended_early());
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn meet(&self, parent: &mut dyn Parent, point: u32) -> Result<()> {
+        let pid = self.newborn.pid;
+        let (answer, fd) = if point == Point::Hooks.number() {
+            (Point::Hooks, parent.hooks(pid)?)
+        } else if point == Point::Start.number() {
+            (Point::Start, parent.start(pid)?)
+        } else {
+            return Err(Error::new(ErrorKind::System, "understanding the container's process"));
+        };
+        talk::say(self.control(), answer, fd.as_ref().map(AsRawFd::as_raw_fd))
+    }
+
+    /// The first process has made way for the one that carries on.
+    fn succeed(&mut self, pidfd: OwnedFd) -> Result<()> {
+        let failed = |e| Error::system("waiting for the first process", e);
+        wait::wait_pidfd(self.newborn.pidfd.as_raw_fd(), false, false).map_err(failed)?;
+        let pid = pid::of_pidfd(pidfd.as_raw_fd());
+        self.newborn.pid = pid.filter(|p| *p > 0).ok_or_else(|| self.ended_early())?;
+        self.newborn.pidfd = pidfd;
+        self.successor = false;
+        Ok(())
+    }
+
+    /// When the parent cannot go on because the child has failed, the child's reason is the better one.
+    fn blame(&mut self, error: Error, steps: &[Step]) -> Result<()> {
+        let ended = wait::wait_pidfd(self.newborn.pidfd.as_raw_fd(), true, true);
+        if !matches!(ended, Ok(Some(_))) {
+            return Err(error);
+        }
+        self.newborn.released();
+        match talk::hear(self.control()) {
+            Ok(Event::Failed(failure)) => Err(failure.render(steps)),
+            _ => Err(error),
+        }
+    }
+
+    fn ended_early(&self) -> Error {
+        let error =
+            Error::new(ErrorKind::System, "making the container: its process ended before it was ready");
+        match wait::wait_pidfd(self.newborn.pidfd.as_raw_fd(), true, true) {
+            Ok(Some(wait::Ended::Killed(SIGKILL))) => {
+                error.with_detail("killed by signal 9").with_hint("the memory limit may be too low")
+            }
+            Ok(Some(wait::Ended::Killed(n))) => error.with_detail(format!("killed by signal {n}")),
+            Ok(Some(wait::Ended::Exited(n))) => error.with_detail(format!("exit status {n}")),
+            _ => error,
+        }
+    }
+
+    /// The process is grown: it is the caller's now.
+    pub(crate) fn into_parts(mut self) -> Result<(i32, OwnedFd)> {
+        let copy = self.newborn.pidfd.try_clone().map_err(|e| Error::io("keeping the process", "", &e))?;
+        self.grown = true;
+        Ok((self.newborn.pid, copy))
+    }
+}
+
+impl Drop for Upbringing {
+    fn drop(&mut self) {
+        if self.grown {
+            return;
+        }
+        let _ = pidfd::send_signal(self.newborn.pidfd.as_raw_fd(), SIGKILL);
+        let _ = wait::wait_pidfd(self.newborn.pidfd.as_raw_fd(), false, false);
+        self.newborn.released();
+    }
+}
