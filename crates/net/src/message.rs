@@ -1,0 +1,200 @@
+//! The rtnetlink messages of a move, as bytes: rtnetlink(7), `linux/if_link.h`, `linux/if_addr.h`.
+//!
+//! Used by the move. Pure: no socket, no kernel. Headers, attributes and acknowledgements come from
+//! `netlink-packet-core`; the two bodies that a move needs are here, because the crate with all bodies
+//! of rtnetlink is thirty times of what this one is.
+
+use netlink_packet_core::{
+    DecodeError, DefaultNla, Emitable, NetlinkDeserializable, NetlinkHeader, NetlinkSerializable, Nla,
+    NlasIterator, Parseable,
+};
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_GETLINK: u16 = 18;
+const RTM_NEWADDR: u16 = 20;
+const RTM_GETADDR: u16 = 22;
+
+const IFLA_IFNAME: u16 = 3;
+const IFLA_NET_NS_FD: u16 = 28;
+const IFF_UP: u32 = 1;
+
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_BROADCAST: u16 = 4;
+const IFA_FLAGS: u16 = 8;
+const IFA_RT_PRIORITY: u16 = 9;
+const IFA_PROTO: u16 = 11;
+/// What of an address moves. Not its label, which has the device's old name in it, and not its
+/// lifetime, which is without end.
+const KEPT: [u16; 5] = [IFA_ADDRESS, IFA_LOCAL, IFA_BROADCAST, IFA_RT_PRIORITY, IFA_PROTO];
+
+const IFA_F_PERMANENT: u32 = 0x80;
+/// The flags of an address that a user chooses: nodad, home, managetempaddr, noprefixroute,
+/// mcautojoin. The others are states that the kernel keeps.
+const CHOSEN: u32 = 0x02 | 0x10 | 0x100 | 0x200 | 0x400;
+const RT_SCOPE_UNIVERSE: u8 = 0;
+
+/// A message about a link or an address: a fixed head, then attributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    kind: u16,
+    head: Vec<u8>,
+    attributes: Vec<DefaultNla>,
+}
+
+impl Message {
+    /// Asks for the link of this name.
+    pub(crate) fn get_link(name: &str) -> Self {
+        Self::link(RTM_GETLINK, 0, 0, vec![text(IFLA_IFNAME, name)])
+    }
+
+    /// Asks for all links.
+    pub(crate) fn get_links() -> Self {
+        Self::link(RTM_GETLINK, 0, 0, vec![])
+    }
+
+    /// Moves a link into the namespace of the descriptor, where it gets the name; one transaction.
+    pub(crate) fn move_link(index: u32, name: &str, namespace: u32) -> Self {
+        Self::link(RTM_NEWLINK, index, 0, vec![text(IFLA_IFNAME, name), number(IFLA_NET_NS_FD, namespace)])
+    }
+
+    /// Sets a link up.
+    pub(crate) fn set_up(index: u32) -> Self {
+        Self::link(RTM_NEWLINK, index, IFF_UP, vec![])
+    }
+
+    /// Asks for all addresses of all links.
+    pub(crate) fn get_addresses() -> Self {
+        Self { kind: RTM_GETADDR, head: vec![0; 8], attributes: vec![] }
+    }
+
+    /// Gives a link an address that another one had.
+    pub(crate) fn add_address(index: u32, address: &Address) -> Self {
+        let mut head = vec![address.family, address.prefix, 0, RT_SCOPE_UNIVERSE];
+        head.extend(index.to_ne_bytes());
+        let mut attributes = address.kept.clone();
+        attributes.push(number(IFA_FLAGS, address.flags & CHOSEN));
+        Self { kind: RTM_NEWADDR, head, attributes }
+    }
+
+    /// A `struct ifinfomsg`; the flags are those to set.
+    fn link(kind: u16, index: u32, flags: u32, attributes: Vec<DefaultNla>) -> Self {
+        let mut head = vec![0; 4];
+        for word in [index, flags, flags] {
+            head.extend(word.to_ne_bytes());
+        }
+        Self { kind, head, attributes }
+    }
+
+    /// The index in both heads: a link's own, or that of the link that has the address.
+    fn index(&self) -> Option<u32> {
+        let bytes = self.head.get(4..8)?;
+        Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+    }
+
+    fn attribute(&self, kind: u16) -> Option<Vec<u8>> {
+        let attribute = self.attributes.iter().find(|a| a.kind() == kind)?;
+        let mut value = vec![0; attribute.value_len()];
+        attribute.emit_value(&mut value);
+        Some(value)
+    }
+}
+
+/// A link: its index and its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    pub(crate) index: u32,
+    pub(crate) name: Vec<u8>,
+}
+
+impl Link {
+    /// What the kernel says of a link; nothing when the message is about something else.
+    pub(crate) fn parse(message: &Message) -> Option<Self> {
+        if message.kind != RTM_NEWLINK {
+            return None;
+        }
+        let mut name = message.attribute(IFLA_IFNAME)?;
+        name.retain(|&b| b != 0);
+        Some(Self { index: message.index()?, name })
+    }
+}
+
+/// An address, as far as it moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    family: u8,
+    prefix: u8,
+    flags: u32,
+    kept: Vec<DefaultNla>,
+}
+
+impl Address {
+    /// An address of the link, when it is permanent and of global scope.
+    pub(crate) fn parse_movable(message: &Message, link: u32) -> Option<Self> {
+        let &[family, prefix, short_flags, scope, ..] = message.head.as_slice() else { return None };
+        let long_flags = message.attribute(IFA_FLAGS).and_then(|v| v.try_into().ok()).map(u32::from_ne_bytes);
+        let flags = long_flags.unwrap_or_else(|| u32::from(short_flags));
+        let movable = message.kind == RTM_NEWADDR
+            && message.index() == Some(link)
+            && scope == RT_SCOPE_UNIVERSE
+            && flags & IFA_F_PERMANENT != 0;
+        let kept = || message.attributes.iter().filter(|a| KEPT.contains(&a.kind())).cloned().collect();
+        movable.then(|| Self { family, prefix, flags, kept: kept() })
+    }
+
+    /// The address as text, without its peer.
+    pub(crate) fn text(&self) -> String {
+        let find = |kind| self.kept.iter().find(|a| a.kind() == kind);
+        let Some(attribute) = find(IFA_LOCAL).or_else(|| find(IFA_ADDRESS)) else { return "?".into() };
+        let mut value = vec![0; attribute.value_len()];
+        attribute.emit_value(&mut value);
+        let v4 = <[u8; 4]>::try_from(value.as_slice()).map(std::net::IpAddr::from);
+        match v4.or_else(|_| <[u8; 16]>::try_from(value.as_slice()).map(std::net::IpAddr::from)) {
+            Ok(address) => format!("{address}/{}", self.prefix),
+            Err(_) => "?".into(),
+        }
+    }
+}
+
+fn text(kind: u16, value: &str) -> DefaultNla {
+    let mut bytes = value.as_bytes().to_vec();
+    bytes.push(0);
+    DefaultNla::new(kind, bytes)
+}
+
+fn number(kind: u16, value: u32) -> DefaultNla {
+    DefaultNla::new(kind, value.to_ne_bytes().to_vec())
+}
+
+impl NetlinkSerializable for Message {
+    fn message_type(&self) -> u16 {
+        self.kind
+    }
+
+    fn buffer_len(&self) -> usize {
+        self.head.len().saturating_add(self.attributes.as_slice().buffer_len())
+    }
+
+    fn serialize(&self, buffer: &mut [u8]) {
+        let (head, attributes) = buffer.split_at_mut(self.head.len());
+        head.copy_from_slice(&self.head);
+        self.attributes.as_slice().emit(attributes);
+    }
+}
+
+impl NetlinkDeserializable for Message {
+    type Error = DecodeError;
+
+    fn deserialize(header: &NetlinkHeader, payload: &[u8]) -> Result<Self, DecodeError> {
+        let kind = header.message_type;
+        let len = match kind {
+            RTM_NEWLINK => 16,
+            RTM_NEWADDR => 8,
+            _ => return Err(DecodeError::from(format!("message of type {kind}"))),
+        };
+        let (head, rest) =
+            payload.split_at_checked(len).ok_or_else(|| DecodeError::buffer_too_small(payload.len(), len))?;
+        let attributes: Result<_, _> = NlasIterator::new(rest).map(|a| DefaultNla::parse(&a?)).collect();
+        Ok(Self { kind, head: head.to_vec(), attributes: attributes? })
+    }
+}

@@ -1,0 +1,160 @@
+//! A socket of rtnetlink(7): a request, and the answers to it.
+//!
+//! Used by the move. It knows nothing of links and addresses.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+use cofferdam_sys::Errno;
+use cofferdam_sys::clone3::CLONE_NEWNET;
+use cofferdam_sys::setns::setns;
+use netlink_packet_core::{
+    ErrorMessage, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload, NlasIterator,
+};
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
+
+use crate::message::Message;
+
+/// How often a list is asked for again that changed while it was made.
+const TRIES: u32 = 16;
+
+/// The kernel's no, and its words for it, where it had any.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) errno: i32,
+    pub(crate) said: Option<String>,
+}
+
+impl From<Errno> for Refusal {
+    fn from(errno: Errno) -> Self {
+        Self { errno: errno.0, said: None }
+    }
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Errno(error.raw_os_error().unwrap_or(Errno::EIO.0)).into()
+    }
+}
+
+type Result<T> = std::result::Result<T, Refusal>;
+
+/// A socket; it belongs to the network namespace that it was opened in, whoever uses it.
+pub(crate) struct Route {
+    socket: Socket,
+    sequence: u32,
+}
+
+impl Route {
+    /// In the namespace of the calling thread.
+    pub(crate) fn open() -> Result<Self> {
+        let socket = Socket::new(NETLINK_ROUTE)?;
+        // The kernel's own words are a help and not a need.
+        let _ = socket.set_ext_ack(true);
+        let _ = socket.set_cap_ack(true);
+        Ok(Self { socket, sequence: 0 })
+    }
+
+    /// In another namespace: a thread goes there, opens the socket and ends.
+    pub(crate) fn open_in(namespace: &File) -> Result<Self> {
+        let there = || {
+            setns(namespace.as_raw_fd(), CLONE_NEWNET)?;
+            Self::open()
+        };
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("netns".into()).spawn_scoped(scope, there)?;
+            thread.join().unwrap_or_else(|_| Err(Errno::EIO.into()))
+        })
+    }
+
+    /// Asks for a list, until it is one that did not change while it was made.
+    pub(crate) fn list(&mut self, request: &Message) -> Result<Vec<Message>> {
+        for _ in 0..TRIES {
+            let (answers, torn) = self.exchange(request, NLM_F_DUMP)?;
+            if !torn {
+                return Ok(answers);
+            }
+        }
+        Err(Errno::EINTR.into())
+    }
+
+    /// Asks for one thing, or to do one thing; `flags` are added to those that every request has.
+    pub(crate) fn ask(&mut self, request: Message, flags: u16) -> Result<Vec<Message>> {
+        self.exchange(&request, flags).map(|(answers, _)| answers)
+    }
+
+    fn exchange(&mut self, request: &Message, flags: u16) -> Result<(Vec<Message>, bool)> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+        header.sequence_number = self.sequence;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request.clone()));
+        message.finalize();
+        let mut bytes = vec![0; message.buffer_len()];
+        message.serialize(&mut bytes);
+        uninterrupted(|| self.socket.send_to(&bytes, &SocketAddr::new(0, 0), 0))?;
+
+        let (mut answers, mut torn) = (Vec::new(), false);
+        loop {
+            let (datagram, sender) = uninterrupted(|| self.socket.recv_from_full())?;
+            if sender.port_number() != 0 {
+                continue; // anybody may send to a netlink socket; only the kernel is port 0
+            }
+            for (header, payload) in split(&datagram)? {
+                if header.sequence_number != self.sequence {
+                    continue;
+                }
+                torn |= header.flags & NLM_F_DUMP_INTR != 0;
+                match payload {
+                    NetlinkPayload::InnerMessage(answer) => answers.push(answer),
+                    NetlinkPayload::Done(done) if done.code < 0 => {
+                        return Err(Errno(done.code.saturating_neg()).into());
+                    }
+                    NetlinkPayload::Done(_) => return Ok((answers, torn)),
+                    NetlinkPayload::Error(error) => {
+                        return refusal(&header, &error).map_or_else(|| Ok((answers, torn)), Err);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
+}
+
+/// The messages of one datagram.
+fn split(mut datagram: &[u8]) -> Result<Vec<(NetlinkHeader, NetlinkPayload<Message>)>> {
+    let mut messages = Vec::new();
+    while !datagram.is_empty() {
+        let message = NetlinkMessage::<Message>::deserialize(datagram)
+            .map_err(|e| Refusal { errno: Errno::EBADMSG.0, said: Some(e.to_string()) })?;
+        let length = usize::try_from(message.header.length).unwrap_or(usize::MAX).max(16);
+        datagram = length.checked_next_multiple_of(4).and_then(|n| datagram.get(n..)).unwrap_or_default();
+        messages.push(message.into_parts());
+    }
+    Ok(messages)
+}
+
+/// The refusal in an acknowledgement; nothing when it is a yes.
+fn refusal(header: &NetlinkHeader, error: &ErrorMessage) -> Option<Refusal> {
+    const NLMSGERR_ATTR_MSG: u16 = 1;
+    /// The request's header; its body is not repeated with `NETLINK_CAP_ACK`.
+    const REPEATED: usize = 16;
+    let errno = error.code?.get().saturating_neg();
+    let words = (header.flags & NLM_F_ACK_TLVS != 0).then(|| error.header.get(REPEATED..)).flatten();
+    let said = NlasIterator::new(words.unwrap_or_default())
+        .filter_map(std::result::Result::ok)
+        .find(|attribute| attribute.kind() == NLMSGERR_ATTR_MSG)
+        .map(|attribute| String::from_utf8_lossy(attribute.value()).trim_end_matches('\0').to_owned());
+    Some(Refusal { errno, said })
+}
