@@ -15,6 +15,8 @@ pub(crate) struct Host {
     processor: String,
     cgroups: String,
     pub(crate) versions: Vec<(&'static str, String)>,
+    /// How many others want a processor (proc_loadavg(5), the last minute).
+    load: f64,
 }
 
 pub(crate) fn describe(contestants: &[Contestant]) -> Host {
@@ -33,6 +35,7 @@ pub(crate) fn describe(contestants: &[Contestant]) -> Host {
         cpus: std::thread::available_parallelism().map_or(0, std::num::NonZero::get),
         processor: model.unwrap_or(std::env::consts::ARCH).to_owned(),
         cgroups: if v2 { "v2".to_owned() } else { format!("v1 with {v1} hierarchies") },
+        load: line("/proc/loadavg").split(' ').next().and_then(|n| n.parse().ok()).unwrap_or_default(),
         versions: contestants.iter().map(|c| (c.name, c.version())).collect(),
     }
 }
@@ -43,7 +46,7 @@ impl Host {
             self.versions.iter().map(|(name, version)| ((*name).to_owned(), json!(version))).collect();
         json!({
             "kernel": self.kernel, "cpus": self.cpus, "processor": self.processor,
-            "cgroups": self.cgroups, "versions": versions,
+            "cgroups": self.cgroups, "load": self.load, "versions": versions,
         })
     }
 
@@ -58,6 +61,13 @@ impl fmt::Display for Host {
         writeln!(f, "{} ({})", self.line(), self.processor)?;
         for (name, version) in &self.versions {
             writeln!(f, "  {name}: {version}")?;
+        }
+        if self.load > 1.0 {
+            writeln!(
+                f,
+                "  busy: the load is {}; the times below are those of a machine that does other work",
+                self.load
+            )?;
         }
         Ok(())
     }
