@@ -53,7 +53,7 @@ impl Events {
 
     /// Prints until the container has stopped or its cgroup is gone.
     fn watch(&self, container: &Container, context: &Context) -> Result<(), Failure> {
-        let mut memory = container.oom_events()?;
+        let mut memory = container.oom_watch()?;
         let mut next = Instant::now() + self.interval;
         loop {
             match memory.wait(next.saturating_duration_since(Instant::now())) {

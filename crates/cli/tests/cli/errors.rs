@@ -104,7 +104,7 @@ fn words_that_engines_choose_exit_codes_by_are_there() {
         ("nosuch", "executable file not found in $PATH"),
         ("/no/such", "no such file or directory"),
         ("/plain", "permission denied"),
-        ("/bin", "permission denied"),
+        ("/bin", "is a directory"),
     ] {
         world.configure(&[program], |_| {});
         let output = world.output(["run", &world.id]);
