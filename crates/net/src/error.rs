@@ -15,7 +15,8 @@ use crate::route::Refusal;
 /// let here = std::fs::File::open("/proc/thread-self/ns/net").unwrap();
 /// let error = move_device("no-such-dev", "eth0", &here).unwrap_err();
 /// assert_eq!(error.errno, 19); // ENODEV
-/// assert!(error.to_string().starts_with("moving network device no-such-dev to eth0: finding it: no such device (ENODEV)"));
+/// let said = error.to_string();
+/// assert!(said.starts_with("moving network device no-such-dev to eth0: finding it: no such device (ENODEV)"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

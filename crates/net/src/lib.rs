@@ -12,6 +12,8 @@ mod error;
 mod message;
 mod move_device;
 mod route;
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use move_device::move_device;

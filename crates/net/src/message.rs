@@ -1,8 +1,8 @@
 //! The rtnetlink messages of a move, as bytes: rtnetlink(7), `linux/if_link.h`, `linux/if_addr.h`.
 //!
 //! Used by the move. Pure: no socket, no kernel. Headers, attributes and acknowledgements come from
-//! `netlink-packet-core`; the two bodies that a move needs are here, because the crate with all bodies
-//! of rtnetlink is thirty times of what this one is.
+//! `netlink-packet-core`. The two bodies that a move needs are here, because the crate that has them
+//! all, `netlink-packet-route`, is some 30000 lines and brings a second version of syn.
 
 use netlink_packet_core::{
     DecodeError, DefaultNla, Emitable, NetlinkDeserializable, NetlinkHeader, NetlinkSerializable, Nla,
@@ -37,9 +37,9 @@ const RT_SCOPE_UNIVERSE: u8 = 0;
 /// A message about a link or an address: a fixed head, then attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
-    kind: u16,
-    head: Vec<u8>,
-    attributes: Vec<DefaultNla>,
+    pub(crate) kind: u16,
+    pub(crate) head: Vec<u8>,
+    pub(crate) attributes: Vec<DefaultNla>,
 }
 
 impl Message {
@@ -87,12 +87,12 @@ impl Message {
     }
 
     /// The index in both heads: a link's own, or that of the link that has the address.
-    fn index(&self) -> Option<u32> {
+    pub(crate) fn index(&self) -> Option<u32> {
         let bytes = self.head.get(4..8)?;
         Some(u32::from_ne_bytes(bytes.try_into().ok()?))
     }
 
-    fn attribute(&self, kind: u16) -> Option<Vec<u8>> {
+    pub(crate) fn attribute(&self, kind: u16) -> Option<Vec<u8>> {
         let attribute = self.attributes.iter().find(|a| a.kind() == kind)?;
         let mut value = vec![0; attribute.value_len()];
         attribute.emit_value(&mut value);
@@ -196,5 +196,89 @@ impl NetlinkDeserializable for Message {
             payload.split_at_checked(len).ok_or_else(|| DecodeError::buffer_too_small(payload.len(), len))?;
         let attributes: Result<_, _> = NlasIterator::new(rest).map(|a| DefaultNla::parse(&a?)).collect();
         Ok(Self { kind, head: head.to_vec(), attributes: attributes? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(message: &Message) -> Vec<u8> {
+        let mut buffer = vec![0xff; message.buffer_len()];
+        message.serialize(&mut buffer);
+        buffer
+    }
+
+    fn words(bytes: &[u8]) -> Vec<u32> {
+        bytes.chunks_exact(4).map(|w| u32::from_ne_bytes(w.try_into().unwrap())).collect()
+    }
+
+    fn address(flags: u32, scope: u8, attributes: Vec<DefaultNla>) -> Message {
+        let short = u8::try_from(flags & 0xff).unwrap();
+        let mut head = vec![2, 24, short, scope];
+        head.extend(5u32.to_ne_bytes());
+        Message { kind: RTM_NEWADDR, head, attributes }
+    }
+
+    #[test]
+    fn a_move_is_one_request_with_name_and_namespace() {
+        let message = Message::move_link(5, "wan0", 9);
+        let got = bytes(&message);
+        assert_eq!(message.message_type(), 16);
+        assert_eq!(words(&got[..16]), [0, 5, 0, 0], "no flag of the link is touched");
+        let mut want = [9u16.to_ne_bytes(), IFLA_IFNAME.to_ne_bytes()].concat();
+        want.extend(b"wan0\0\0\0\0");
+        want.extend([8u16.to_ne_bytes(), IFLA_NET_NS_FD.to_ne_bytes()].concat());
+        want.extend(9u32.to_ne_bytes());
+        assert_eq!(got[16..], want);
+    }
+
+    #[test]
+    fn setting_up_changes_that_flag_alone() {
+        assert_eq!(words(&bytes(&Message::set_up(5))), [0, 5, 1, 1]);
+    }
+
+    #[test]
+    fn only_permanent_addresses_of_global_scope_move() {
+        let movable =
+            |flags, scope, link| Address::parse_movable(&address(flags, scope, vec![]), link).is_some();
+        assert!(movable(0x80, 0, 5));
+        assert!(!movable(0, 0, 5), "dynamic");
+        assert!(!movable(0x80, 253, 5), "link scope");
+        assert!(!movable(0x80, 254, 5), "host scope");
+        assert!(!movable(0x80, 0, 6), "of another link");
+    }
+
+    #[test]
+    fn the_long_flags_win_over_the_short_ones() {
+        let message = address(0, 0, vec![number(IFA_FLAGS, 0x280)]);
+        assert_eq!(Address::parse_movable(&message, 5).unwrap().flags, 0x280);
+    }
+
+    #[test]
+    fn an_address_is_added_without_its_label_its_lifetime_and_its_state() {
+        let local = DefaultNla::new(IFA_LOCAL, vec![10, 0, 0, 1]);
+        let peer = DefaultNla::new(IFA_ADDRESS, vec![10, 0, 0, 2]);
+        let lifetime = DefaultNla::new(6, vec![0; 16]);
+        let had = vec![peer.clone(), local.clone(), text(3, "eth0"), lifetime, number(IFA_FLAGS, 0x2c3)];
+        let moved = Address::parse_movable(&address(0xc3, 0, had), 5).unwrap();
+        assert_eq!(moved.text(), "10.0.0.1/24");
+        let added = Message::add_address(7, &moved);
+        assert_eq!(added.index(), Some(7));
+        assert_eq!(added.attributes, [peer, local, number(IFA_FLAGS, 0x202)]);
+        assert_eq!(added.head[..4], [2, 24, 0, 0]);
+    }
+
+    #[test]
+    fn a_message_that_ends_early_is_an_error() {
+        let mut header = NetlinkHeader::default();
+        for (kind, len) in [(RTM_NEWLINK, 15), (RTM_NEWADDR, 7), (99, 64)] {
+            header.message_type = kind;
+            assert!(Message::deserialize(&header, &vec![0; len]).is_err(), "{kind}");
+        }
+        header.message_type = RTM_NEWADDR;
+        assert!(Message::deserialize(&header, &[0, 0, 0, 0, 0, 0, 0, 0, 99, 0, 1, 0]).is_err());
+        let message = Message::add_address(7, &Address { family: 2, prefix: 8, flags: 0, kept: vec![] });
+        assert_eq!(Message::deserialize(&header, &bytes(&message)).unwrap(), message);
     }
 }

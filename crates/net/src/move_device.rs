@@ -34,50 +34,80 @@ use crate::route::{Refusal, Route};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn move_device(host_name: &str, name: &str, namespace: &File) -> Result<(), Error> {
-    let failed = |part: &str| {
-        let part = part.to_owned();
-        move |refusal: Refusal| Error::new(host_name, name, part, refusal)
-    };
-    let mut here = Route::open().map_err(failed("opening a netlink socket"))?;
+    let this = Move { host_name, name };
+    let mut here = Route::open().map_err(this.failed("opening a netlink socket"))?;
     let mut there = Route::open_in(namespace).map_err(|refusal| {
-        failed("opening a netlink socket in the container's namespace")(refusal)
+        this.failed("opening a netlink socket in the container's namespace")(refusal)
             .hint_for(Errno::EINVAL, "the file given is no network namespace")
-            .hint_for(Errno::EPERM, "moving a device takes CAP_SYS_ADMIN over the container's network")
+            .hint_for(
+                Errno::EPERM,
+                "joining it takes CAP_SYS_ADMIN over it and in the caller's own user namespace",
+            )
     })?;
 
     let device = find(&mut here, host_name).map_err(|refusal| {
-        failed("finding it")(refusal).hint_for(
-            Errno::ENODEV,
-            "no device of that name is in the runtime's network namespace; see /sys/class/net",
-        )
+        let hint = "no device of that name is in the runtime's network namespace; see /sys/class/net";
+        this.failed("finding it")(refusal).hint_for(Errno::ENODEV, hint)
     })?;
-    let addresses = addresses(&mut here, device).map_err(failed("listing its addresses"))?;
-    let before = links(&mut there).map_err(failed("listing the devices of the container"))?;
-    let taken = |refusal: Refusal| {
-        failed("naming it")(refusal)
-            .hint_for(Errno::EEXIST, "the container's network has a device of that name; choose another name")
-    };
-    if before.iter().any(|link| link.name == name.as_bytes()) {
-        return Err(taken(Errno::EEXIST.into()));
-    }
+    let addresses = addresses(&mut here, device).map_err(this.failed("listing its addresses"))?;
+    let before = links(&mut there).map_err(this.failed("listing the devices of the container"))?;
+    let fd = this.may_be_named(&before, namespace)?;
 
-    let fd = u32::try_from(namespace.as_raw_fd()).map_err(|_| taken(Errno::EBADF.into()))?;
     here.ask(Message::move_link(device, name, fd), 0).map_err(|refusal| {
-        failed("changing its namespace")(refusal)
+        this.failed("changing its namespace")(refusal)
             .hint_for(Errno::EINVAL, "loopback and some kinds of devices cannot leave their namespace")
             .hint_for(Errno::EPERM, "moving a device takes CAP_NET_ADMIN over both network namespaces")
     })?;
 
-    let after = links(&mut there).map_err(failed("finding it in the container"))?;
+    let after = links(&mut there).map_err(this.failed("finding it in the container"))?;
     let device = arrived(&before, &after, name)
-        .ok_or_else(|| failed("finding it in the container")(Errno::ENODEV.into()))?;
+        .ok_or_else(|| this.failed("finding it in the container")(Errno::ENODEV.into()))?;
     for address in &addresses {
         there
             .ask(Message::add_address(device, address), NLM_F_CREATE | NLM_F_EXCL)
-            .map_err(|refusal| failed(&format!("adding address {}", address.text()))(refusal))?;
+            .map_err(|refusal| this.failed(&format!("adding address {}", address.text()))(refusal))?;
     }
-    there.ask(Message::set_up(device), 0).map_err(failed("setting it up"))?;
+    there.ask(Message::set_up(device), 0).map_err(this.failed("setting it up"))?;
     Ok(())
+}
+
+/// What all steps of a move say when they fail.
+struct Move<'a> {
+    host_name: &'a str,
+    name: &'a str,
+}
+
+impl Move<'_> {
+    fn failed(&self, part: &str) -> impl FnOnce(Refusal) -> Error {
+        let (host_name, name, part) = (self.host_name.to_owned(), self.name.to_owned(), part.to_owned());
+        move |refusal| Error::new(&host_name, &name, part, refusal)
+    }
+
+    /// Refuses a name that the kernel would refuse only after the device has gone over. Returns the
+    /// descriptor as netlink has it.
+    fn may_be_named(&self, there: &[Link], namespace: &File) -> Result<u32, Error> {
+        let naming = |errno: Errno| self.failed("naming it")(errno.into());
+        if !is_name(self.name) {
+            let hint = "a name has 1 to 15 bytes, no space, '/' or ':', and of '%' only one '%d'";
+            return Err(naming(Errno::EINVAL).hint_for(Errno::EINVAL, hint));
+        }
+        if there.iter().any(|link| link.name == self.name.as_bytes()) {
+            let hint =
+                "the container's network has a device of that name; choose another name, or one with %d";
+            return Err(naming(Errno::EEXIST).hint_for(Errno::EEXIST, hint));
+        }
+        u32::try_from(namespace.as_raw_fd()).map_err(|_| naming(Errno::EBADF))
+    }
+}
+
+/// A name or a template, as `dev_valid_name` and `dev_alloc_name` of the kernel want it.
+fn is_name(name: &str) -> bool {
+    let bad = |b: u8| matches!(b, b'/' | b':' | 0 | 0x0b) || b.is_ascii_whitespace();
+    (1..16).contains(&name.len())
+        && !matches!(name, "." | "..")
+        && !name.bytes().any(bad)
+        && name.matches('%').count() == name.matches("%d").count()
+        && name.matches('%').count() <= 1
 }
 
 fn find(route: &mut Route, name: &str) -> Result<u32, Refusal> {
@@ -100,4 +130,39 @@ fn arrived(before: &[Link], after: &[Link], name: &str) -> Option<u32> {
     let is_new = |link: &Link| before.iter().all(|other| other.index != link.index);
     let is_it = |link: &&Link| if name.contains('%') { is_new(link) } else { link.name == name.as_bytes() };
     after.iter().find(is_it).map(|link| link.index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link(index: u32, name: &str) -> Link {
+        Link { index, name: name.into() }
+    }
+
+    #[test]
+    fn a_name_is_found_again_whatever_its_index_became() {
+        let before = [link(1, "lo"), link(2, "a")];
+        let after = [link(1, "lo"), link(2, "a"), link(7, "wan")];
+        assert_eq!(arrived(&before, &after, "wan"), Some(7));
+        assert_eq!(arrived(&before, &after, "gone"), None);
+    }
+
+    #[test]
+    fn a_template_is_found_by_what_was_not_there_before() {
+        let before = [link(1, "lo"), link(2, "eth0")];
+        let after = [link(1, "lo"), link(2, "eth0"), link(3, "eth1")];
+        assert_eq!(arrived(&before, &after, "eth%d"), Some(3));
+        assert_eq!(arrived(&before, &before, "eth%d"), None);
+    }
+
+    #[test]
+    fn names_and_templates_are_those_that_the_kernel_takes() {
+        for good in ["eth0", "eth%d", "123456789012345", "a.100"] {
+            assert!(is_name(good), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a:b", "a b", "1234567890123456", "a%", "a%s", "%d%d", "a\0"] {
+            assert!(!is_name(bad), "{bad:?}");
+        }
+    }
 }
