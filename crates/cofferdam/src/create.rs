@@ -45,7 +45,7 @@ pub(crate) fn create(
     )?;
     let mut claim = store.claim(id)?;
     let saved = record(&claim, id, bundle, &decision)?;
-    let mut cgroup = Cgroup::create(&decision.cgroup)?;
+    let cgroup = Cgroup::create(&decision.cgroup)?;
     let stdio = std::mem::take(&mut options.stdio);
     let child = Birth { claim: &claim, decision: &decision, cgroup: &cgroup, until }.give(stdio)?;
     let mut keeper = Keeper {
@@ -54,6 +54,7 @@ pub(crate) fn create(
         options: &options,
         cgroup: &cgroup,
         claim: &claim,
+        until,
         saved,
         terminal: None,
     };
@@ -110,7 +111,7 @@ impl Birth<'_> {
         let newborn =
             spawn::spawn(&lowered, &inputs.descriptors(), opened.born_in.as_ref(), ids(plan, &lowered))?;
         let successor = lowered.successor;
-        Ok((lowered.program.into_steps(), Upbringing::new(newborn, successor)))
+        Ok((lowered.program.into_steps(), Upbringing::new(newborn, successor)?))
     }
 }
 
@@ -126,6 +127,7 @@ struct Keeper<'a> {
     options: &'a CreateOptions,
     cgroup: &'a Cgroup,
     claim: &'a Claim,
+    until: Until,
     saved: Saved,
     terminal: Option<OwnedFd>,
 }
@@ -193,7 +195,10 @@ impl Keeper<'_> {
                 cofferdam_sys::pidfd::open(pid).map_err(|e| Error::system("opening the process", e))?;
             sockets::send(path, b"pidfd", &pidfd.into(), "sending the pidfd")?;
         }
-        Ok(())
+        match self.until {
+            Until::Ready => talk::say(upbringing.control(), Point::Ready, None),
+            Until::Running => Ok(()),
+        }
     }
 }
 

@@ -44,8 +44,8 @@ pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Pr
     inputs.init = init.as_raw_fd();
     let lowered = lower::exec(&plan, &inputs);
     let (newborn, born_inside) = born(&lowered, &inputs, opened.born_in.as_ref())?;
-    let first = newborn.pid;
-    let mut upbringing = Upbringing::new(newborn, true);
+    let first = newborn.born.pid;
+    let mut upbringing = Upbringing::new(newborn, true)?;
     let mut keeper = Keeper { container, plan: &plan, options: &options, spec: &spec, terminal: None };
     keeper.enter(first, upbringing.control(), born_inside)?;
     upbringing.go(&mut keeper, lowered.program.steps(), false)?;

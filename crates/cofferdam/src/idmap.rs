@@ -1,6 +1,6 @@
 //! User namespaces that exist only for their id maps: mount_setattr(2) takes one for an idmapped mount.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use cofferdam_child::frame::Point;
 use cofferdam_child::op::Op;
@@ -16,12 +16,11 @@ pub(crate) fn namespace(plan: &IdmapPlan) -> Result<OwnedFd> {
     let mut program = Program::default();
     program.own("waiting to be mapped", Op::Await { point: Point::Maps.number() });
     let lowered = Lowered { program, clone_flags: CLONE_NEWUSER, maps_first: false, successor: false };
-    let mut newborn = spawn::spawn(&lowered, &[], None, None)?;
-    let opened = open(plan, newborn.pid);
+    let newborn = spawn::spawn(&lowered, &[], None, None)?;
+    let opened = open(plan, newborn.born.pid);
     // It waits for a word that never comes; both ways out of here end it.
-    let _ = cofferdam_sys::pidfd::send_signal(newborn.pidfd.as_raw_fd(), 9);
-    let _ = cofferdam_sys::wait::wait_pidfd(newborn.pidfd.as_raw_fd(), false, false);
-    newborn.released();
+    let _ = cofferdam_sys::pidfd::send_signal(newborn.born.pidfd.raw(), 9);
+    let _ = cofferdam_sys::wait::wait_pidfd(newborn.born.pidfd.raw(), false, false);
     opened
 }
 

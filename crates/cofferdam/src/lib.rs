@@ -14,9 +14,6 @@
 //! container.delete(true)?;
 //! # Ok::<(), cofferdam::Error>(())
 //! ```
-// The room of `unsafe` here is the child's entry alone.
-#![deny(unsafe_code)]
-
 mod bundle;
 mod container;
 mod error;

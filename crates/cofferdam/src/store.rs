@@ -1,7 +1,7 @@
 //! Where state is kept: one directory per container below a root, owned by whoever holds its lock.
 
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::container::Container;
@@ -25,14 +25,20 @@ impl Store {
         Self { root: root.into() }
     }
 
-    /// `/run/cofferdam` for root, `$XDG_RUNTIME_DIR/cofferdam` for others.
+    /// `/run/cofferdam` for root; for others `$XDG_RUNTIME_DIR/cofferdam` or, without a session, a
+    /// directory of the user's own in /tmp.
+    ///
+    /// ```
+    /// assert!(cofferdam::Store::default_root().is_absolute());
+    /// ```
     #[must_use]
     pub fn default_root() -> PathBuf {
         let own = std::env::var_os("XDG_RUNTIME_DIR").filter(|dir| !dir.is_empty());
-        let root = !crate::facts::in_user_namespace() && is_root();
-        match own {
-            Some(dir) if !root => PathBuf::from(dir).join("cofferdam"),
-            _ => PathBuf::from("/run/cofferdam"),
+        match (own, uid()) {
+            (None, 0) => PathBuf::from("/run/cofferdam"),
+            (Some(_), 0) if !crate::facts::in_user_namespace() => PathBuf::from("/run/cofferdam"),
+            (Some(dir), _) => PathBuf::from(dir).join("cofferdam"),
+            (None, uid) => PathBuf::from(format!("/tmp/cofferdam-{uid}")),
         }
     }
 
@@ -77,6 +83,9 @@ impl Store {
     /// Makes the directory of a new container. What a killed `create` of that id left is removed first.
     pub(crate) fn claim(&self, id: &ContainerId) -> Result<Claim> {
         let dir = self.dir(id);
+        if self.root.is_dir() {
+            self.check_root()?;
+        }
         for _ in 0..2 {
             match DirBuilder::new().mode(0o711).create(&dir) {
                 Ok(()) => return Claim::lock(dir),
@@ -94,7 +103,22 @@ impl Store {
 
     fn make_root(&self) -> Result<()> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.root);
-        made.map_err(|e| Error::io("making the state directory", &self.root, &e))
+        made.map_err(|e| Error::io("making the state directory", &self.root, &e))?;
+        self.check_root()
+    }
+
+    /// In /tmp anybody may have made the directory first: it must be ours, and closed to others.
+    fn check_root(&self) -> Result<()> {
+        let failed = |e: &std::io::Error| Error::io("looking at the state directory", &self.root, e);
+        let meta = fs::symlink_metadata(&self.root).map_err(|e| failed(&e))?;
+        if self.root.starts_with("/tmp")
+            && (!meta.is_dir() || meta.uid() != uid() || meta.mode() & 0o022 != 0)
+        {
+            return Err(Error::new(ErrorKind::Host, "the state directory belongs to somebody else:")
+                .with_object(self.root.display().to_string())
+                .with_hint("name another one with --root"));
+        }
+        Ok(())
     }
 
     /// Removes a half-made container; a whole one, or one that is being made, is an error.
@@ -173,8 +197,9 @@ pub(crate) fn not_found(id: &ContainerId) -> Error {
     Error::new(ErrorKind::NotFound, "container does not exist:").with_object(id.as_str())
 }
 
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0)
+/// Our effective user id: /proc/self is ours.
+fn uid() -> u32 {
+    fs::metadata("/proc/self").map_or(0, |m| m.uid())
 }
 
 /// Makes a file that a caller named, whole: written beside its name, then renamed.

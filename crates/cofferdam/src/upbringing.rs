@@ -31,18 +31,25 @@ pub(crate) trait Parent {
 /// A child that is being brought up. Dropped before it is grown, it is ended and reaped.
 #[derive(Debug)]
 pub(crate) struct Upbringing {
+    /// Keeps the memory that the first process may still run on.
     newborn: Newborn,
+    /// Who will run the program.
+    pid: i32,
+    pidfd: OwnedFd,
     successor: bool,
     grown: bool,
 }
 
 impl Upbringing {
-    pub(crate) fn new(newborn: Newborn, successor: bool) -> Self {
-        Self { newborn, successor, grown: false }
+    pub(crate) fn new(newborn: Newborn, successor: bool) -> Result<Self> {
+        let pid = newborn.born.pid;
+        let pidfd = pidfd::duplicate(newborn.born.pidfd.raw())
+            .map_err(|e| Error::system("keeping the process", e))?;
+        Ok(Self { newborn, pid, pidfd: pidfd.into(), successor, grown: false })
     }
 
     pub(crate) fn pid(&self) -> i32 {
-        self.newborn.pid
+        self.pid
     }
 
     pub(crate) fn control(&self) -> i32 {
@@ -52,27 +59,26 @@ impl Upbringing {
     /// Goes on until the child is ready (`until_ready`) or runs its program.
     pub(crate) fn go(&mut self, parent: &mut dyn Parent, steps: &[Step], until_ready: bool) -> Result<()> {
         if !self.successor {
-            parent.made(self.newborn.pid, self.control()).or_else(|e| self.blame(e, steps))?;
+            parent.made(self.pid, self.control()).or_else(|e| self.blame(e, steps))?;
         }
         loop {
             match talk::hear(self.control())? {
-                Event::Hello => self.newborn.released(),
+                Event::Hello => {}
                 Event::Failed(failure) => return Err(failure.render(steps)),
                 Event::Successor(pidfd) => {
                     self.succeed(pidfd)?;
-                    parent.made(self.newborn.pid, self.control())?;
+                    parent.made(self.pid, self.control())?;
                 }
                 Event::Terminal(master) => parent.terminal(master)?,
                 Event::Reached(point) if point == Point::Ready.number() && until_ready => break,
                 Event::Reached(point) => self.meet(parent, point)?,
                 Event::Listener(number) => {
-                    let listener = pidfd::getfd(self.newborn.pidfd.as_raw_fd(), number)
+                    let listener = pidfd::getfd(self.pidfd.as_raw_fd(), number)
                         .map_err(|e| Error::system("taking the seccomp listener", e))?;
-                    parent.listener(self.newborn.pid, listener.into())?;
+                    parent.listener(self.pid, listener.into())?;
                     talk::say(self.control(), Point::Listener, None)?;
                 }
                 Event::Gone => {
-                    self.newborn.released();
                     if until_ready {
                         return Err(self.ended_early());
                     }
@@ -84,7 +90,7 @@ impl Upbringing {
     }
 
     fn meet(&self, parent: &mut dyn Parent, point: u32) -> Result<()> {
-        let pid = self.newborn.pid;
+        let pid = self.pid;
         let (answer, fd) = if point == Point::Hooks.number() {
             (Point::Hooks, parent.hooks(pid)?)
         } else if point == Point::Start.number() {
@@ -98,21 +104,20 @@ impl Upbringing {
     /// The first process has made way for the one that carries on.
     fn succeed(&mut self, pidfd: OwnedFd) -> Result<()> {
         let failed = |e| Error::system("waiting for the first process", e);
-        wait::wait_pidfd(self.newborn.pidfd.as_raw_fd(), false, false).map_err(failed)?;
+        wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false).map_err(failed)?;
         let pid = pid::of_pidfd(pidfd.as_raw_fd());
-        self.newborn.pid = pid.filter(|p| *p > 0).ok_or_else(|| self.ended_early())?;
-        self.newborn.pidfd = pidfd;
+        self.pid = pid.filter(|p| *p > 0).ok_or_else(|| self.ended_early())?;
+        self.pidfd = pidfd;
         self.successor = false;
         Ok(())
     }
 
     /// When the parent cannot go on because the child has failed, the child's reason is the better one.
     fn blame(&mut self, error: Error, steps: &[Step]) -> Result<()> {
-        let ended = wait::wait_pidfd(self.newborn.pidfd.as_raw_fd(), true, true);
+        let ended = wait::wait_pidfd(self.pidfd.as_raw_fd(), true, true);
         if !matches!(ended, Ok(Some(_))) {
             return Err(error);
         }
-        self.newborn.released();
         match talk::hear(self.control()) {
             Ok(Event::Failed(failure)) => Err(failure.render(steps)),
             _ => Err(error),
@@ -122,7 +127,7 @@ impl Upbringing {
     fn ended_early(&self) -> Error {
         let error =
             Error::new(ErrorKind::System, "making the container: its process ended before it was ready");
-        match wait::wait_pidfd(self.newborn.pidfd.as_raw_fd(), true, true) {
+        match wait::wait_pidfd(self.pidfd.as_raw_fd(), true, true) {
             Ok(Some(wait::Ended::Killed(SIGKILL))) => {
                 error.with_detail("killed by signal 9").with_hint("the memory limit may be too low")
             }
@@ -134,9 +139,9 @@ impl Upbringing {
 
     /// The process is grown: it is the caller's now.
     pub(crate) fn into_parts(mut self) -> Result<(i32, OwnedFd)> {
-        let copy = self.newborn.pidfd.try_clone().map_err(|e| Error::io("keeping the process", "", &e))?;
+        let copy = self.pidfd.try_clone().map_err(|e| Error::io("keeping the process", "", &e))?;
         self.grown = true;
-        Ok((self.newborn.pid, copy))
+        Ok((self.pid, copy))
     }
 }
 
@@ -145,8 +150,7 @@ impl Drop for Upbringing {
         if self.grown {
             return;
         }
-        let _ = pidfd::send_signal(self.newborn.pidfd.as_raw_fd(), SIGKILL);
-        let _ = wait::wait_pidfd(self.newborn.pidfd.as_raw_fd(), false, false);
-        self.newborn.released();
+        let _ = pidfd::send_signal(self.pidfd.as_raw_fd(), SIGKILL);
+        let _ = wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false);
     }
 }

@@ -77,9 +77,6 @@ fn check(at: &Pointer, maps: &[IdMapping], findings: &mut Findings) {
         return;
     }
     ranges(at, maps, findings);
-    if !covers(maps, 0) {
-        findings.reject(at.clone(), "id 0 of the container is not mapped, but it sets the container up");
-    }
 }
 
 /// Sizes and overlaps of a map; also for the maps of an idmapped mount.
@@ -207,9 +204,7 @@ mod tests {
                 "/linux/uidMappings/0/size: maps no id at all",
                 "/linux/uidMappings/2/containerID: overlaps with mapping 1",
                 "/linux/uidMappings/2/hostID: overlaps with mapping 1",
-                "/linux/uidMappings: id 0 of the container is not mapped, but it sets the container up",
                 "/linux/gidMappings/0/size: reaches beyond the last id",
-                "/linux/gidMappings: id 0 of the container is not mapped, but it sets the container up",
             ]
         );
     }

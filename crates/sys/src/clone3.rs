@@ -27,6 +27,7 @@ pub const CLONE_NEWTIME: u64 = 0x80;
 pub const CLONE_PARENT: u64 = 0x8000;
 const CLONE_VM: u64 = 0x100;
 const CLONE_PIDFD: u64 = 0x1000;
+const CLONE_CHILD_CLEARTID: u64 = 0x0020_0000;
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 const SIGCHLD: u64 = 17;
@@ -83,53 +84,55 @@ pub unsafe fn fork(flags: u64) -> Result<Forked> {
 /// touch. It must stay where it is until the process has executed its program or ended.
 #[repr(C)]
 #[derive(Debug)]
-pub struct ExecArgs {
+pub(crate) struct ExecArgs {
     /// Descriptor of the program.
-    pub program: i32,
+    pub(crate) program: i32,
     /// Socket on which one message is awaited before the program is executed (id maps have been
     /// written), or -1.
-    pub wait_on: i32,
+    pub(crate) wait_on: i32,
     /// Socket on which a failure is reported: `report`, then the error number in its last four bytes.
-    pub report_on: i32,
+    pub(crate) report_on: i32,
     /// Descriptors that lose their close-on-exec flag.
-    pub keep: *const i32,
+    pub(crate) keep: *const i32,
     /// How many.
-    pub keep_len: usize,
+    pub(crate) keep_len: usize,
     /// Null-terminated argument vector.
-    pub argv: *const *const c_char,
+    pub(crate) argv: *const *const c_char,
     /// Null-terminated environment.
-    pub envp: *const *const c_char,
+    pub(crate) envp: *const *const c_char,
     /// In a new user namespace: the ids to become first, so that the program is executed with all the
     /// rights in it (an execve by an unmapped user loses them).
-    pub become_ids: Option<(u32, u32)>,
+    pub(crate) become_ids: Option<(u32, u32)>,
     /// The report; its last four bytes are overwritten.
-    pub report: [u8; REPORT],
+    pub(crate) report: [u8; REPORT],
 }
 
 /// Size of [`ExecArgs::report`] in bytes.
-pub const REPORT: usize = 16;
+pub(crate) const REPORT: usize = 16;
 
 /// Makes a process in new namespaces that shares this memory only until it executes `args.program`:
 /// what vfork(2) does, without stopping the caller. Signal handlers are reset; the signal mask is
 /// emptied. The cost does not depend on the size of the caller.
 ///
 /// # Safety
-/// `args` and all it points to, and `stack`, must stay valid until the child has executed its program
-/// or ended; all signals must be blocked in the calling thread during this call.
+/// `args` and all it points to, `stack` and `sharing` must stay valid until the kernel has written 0 to
+/// `sharing`: the child has executed its program or ended. All signals must be blocked in the calling thread during this call.
 ///
 /// # Errors
 /// As clone3(2).
-pub unsafe fn clone_exec(
+pub(crate) unsafe fn clone_exec(
     flags: u64,
     cgroup: Option<i32>,
     stack: *mut [u8],
     args: *const ExecArgs,
+    sharing: *const core::sync::atomic::AtomicU32,
 ) -> Result<(i32, Fd)> {
     let mut pidfd: i32 = -1;
     let into = cgroup.map_or((0, 0), |fd| (CLONE_INTO_CGROUP, u64::from(fd.unsigned_abs())));
     let clone = Args {
-        flags: flags | CLONE_PIDFD | CLONE_VM | CLONE_CLEAR_SIGHAND | into.0,
+        flags: flags | CLONE_PIDFD | CLONE_VM | CLONE_CLEAR_SIGHAND | CLONE_CHILD_CLEARTID | into.0,
         pidfd: (&raw mut pidfd).expose_provenance() as u64,
+        child_tid: sharing.expose_provenance() as u64,
         exit_signal: SIGCHLD,
         stack: stack.cast::<u8>().expose_provenance() as u64,
         stack_size: stack.len() as u64 & !15,

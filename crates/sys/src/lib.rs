@@ -50,6 +50,8 @@ pub mod setns;
 pub mod setuid;
 pub mod sigprocmask;
 pub mod socket;
+#[cfg(feature = "std")]
+pub mod spawn;
 pub mod stat;
 pub mod tty;
 pub mod uname;

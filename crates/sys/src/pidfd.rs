@@ -36,3 +36,14 @@ pub fn getfd(pidfd: i32, fd: i32) -> Result<Fd> {
     // SAFETY: no memory is handed over.
     unsafe { syscall!(nr::PIDFD_GETFD, pidfd, fd, 0u32) }.map(|fd| Fd::own(small(fd)))
 }
+
+/// A duplicate of our own descriptor, close-on-exec.
+/// <https://man7.org/linux/man-pages/man2/fcntl.2.html>
+///
+/// # Errors
+/// `EMFILE`.
+pub fn duplicate(fd: i32) -> Result<Fd> {
+    const F_DUPFD_CLOEXEC: u32 = 1030;
+    // SAFETY: no memory is handed over.
+    unsafe { syscall!(nr::FCNTL, fd, F_DUPFD_CLOEXEC, 3u32) }.map(|fd| Fd::own(small(fd)))
+}
