@@ -78,7 +78,7 @@ fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| fail(&format!("cargo did not set {name}")))
 }
 
+#[allow(clippy::panic, reason = "a build script has no other way to fail")]
 fn fail(message: &str) -> ! {
-    println!("cargo::error={message}");
-    std::process::exit(1);
+    panic!("{message}")
 }
