@@ -30,6 +30,7 @@
 
 mod arch;
 mod assemble;
+pub mod baseline;
 mod chain;
 mod check;
 mod filter;
