@@ -37,6 +37,9 @@ pub(crate) fn ensure(root: i32, path: &CStr, missing: Missing, links: Links) -> 
         Err(Errno::ENOENT) => {}
         other => return other,
     }
+    if let Some(fd) = make_last(root, path, missing, links)? {
+        return Ok(fd);
+    }
     let mut whole = Path::new();
     whole.push(path.to_bytes())?;
     for _ in 0..MAX_LINKS {
@@ -46,6 +49,24 @@ pub(crate) fn ensure(root: i32, path: &CStr, missing: Missing, links: Links) -> 
         }
     }
     Err(Errno::ELOOP)
+}
+
+/// The usual case: only the last component is missing.
+fn make_last(root: i32, path: &CStr, missing: Missing, links: Links) -> Result<Option<Fd>> {
+    let Some(cut) = path.to_bytes().iter().rposition(|b| *b == b'/') else { return Ok(None) };
+    let (above, name) = path.to_bytes().split_at_checked(cut).unwrap_or_default();
+    let name = name.get(1..).unwrap_or_default();
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let mut buffer = Path::new();
+    buffer.push(above)?;
+    buffer.push(b"/")?;
+    match find(root, buffer.c_str()?, open::O_PATH | open::O_DIRECTORY, links) {
+        Ok(parent) => make(&parent, name, missing),
+        Err(Errno::ENOENT) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 #[expect(clippy::large_enum_variant, reason = "there is no heap to put the path into")]

@@ -46,7 +46,7 @@ pub(crate) fn join_cgroups(tasks: &[u8]) -> Done {
 pub(crate) fn time(c: &Context, offsets: &[u8]) -> Done {
     setns::unshare(CLONE_NEWTIME)?;
     if !offsets.is_empty() {
-        procfs::write(c, c"thread-self/timens_offsets", offsets)?;
+        procfs::write(c, c"self/timens_offsets", offsets)?;
     }
     // A namespace file is a magic link, so it cannot be opened as `procfs` opens files; the directory it
     // lies in can.

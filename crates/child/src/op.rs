@@ -58,6 +58,8 @@ mod table {
             /// Descriptors, ascending, native-endian 32-bit numbers.
             keep: &'a [u8],
         }
+        /// Gives every signal its default action: an ignored one would stay ignored.
+        DefaultSignals {}
         /// PR_SET_DUMPABLE.
         Dumpable { #[doc = "On or off."] on: bool, }
         /// Opens and verifies /proc, for every later write below it.

@@ -22,7 +22,7 @@ pub(crate) fn root(c: &mut Context, path: &CStr, params: List<'_>, userxattr: bo
     let overlay = overlay(c, path, userxattr)?;
     dirs::chdir(c"/")?;
     pivot_root::detach(c"/proc")?;
-    root::attach(&overlay, Some(&lower), false)?;
+    root::attach(&overlay, Some(&lower))?;
     c.root = Some(overlay);
     Ok(())
 }

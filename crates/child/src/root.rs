@@ -24,6 +24,12 @@ pub(crate) fn open(c: &mut Context, path: &CStr, fd: i32, private_parent: bool, 
         c.root = directory;
         return Ok(());
     }
+    if let Some(directory) = directory.as_ref().filter(|_| private_parent) {
+        // Before the copy is made: a copy of a shared mount is shared, and such a one cannot be pivoted to.
+        let parent = mount_root_of(directory.raw())?;
+        let attr = MountAttr { propagation: MS_PRIVATE, ..MountAttr::default() };
+        mount_setattr(parent.as_ref().map_or(directory.raw(), Fd::raw), 0, &attr)?;
+    }
     let tree = match &directory {
         Some(directory) if fd < 0 => {
             let flags = fsopen::OPEN_TREE_CLONE | fsopen::AT_RECURSIVE | open::AT_EMPTY_PATH;
@@ -31,14 +37,14 @@ pub(crate) fn open(c: &mut Context, path: &CStr, fd: i32, private_parent: bool, 
         }
         _ => Fd::own(fd),
     };
-    attach(&tree, directory.as_ref(), private_parent)?;
+    attach(&tree, directory.as_ref())?;
     c.root = Some(tree);
     Ok(())
 }
 
 /// Attaches the root's tree at its own path or, where the way there is closed to the container's
 /// user namespace, at `/`.
-pub(crate) fn attach(tree: &Fd, at: Option<&Fd>, private_parent: bool) -> Done {
+pub(crate) fn attach(tree: &Fd, at: Option<&Fd>) -> Done {
     let slash;
     let at = match at {
         Some(at) => at,
@@ -47,11 +53,6 @@ pub(crate) fn attach(tree: &Fd, at: Option<&Fd>, private_parent: bool) -> Done {
             &slash
         }
     };
-    if private_parent {
-        let parent = mount_root_of(at.raw())?;
-        let attr = MountAttr { propagation: MS_PRIVATE, ..MountAttr::default() };
-        mount_setattr(parent.as_ref().map_or(at.raw(), Fd::raw), 0, &attr)?;
-    }
     Ok(fsopen::move_mount(tree.raw(), at.raw())?)
 }
 

@@ -54,6 +54,10 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::OpenProc {} => procfs::open(c),
         Op::Sysctl { file, value } => procfs::write(c, file, value),
         Op::Label { file, fallback, value } => procfs::label(c, file, fallback, value),
+        Op::DefaultSignals {} => {
+            cofferdam_sys::sigprocmask::default_actions();
+            Ok(())
+        }
         Op::Dumpable { on } => Ok(cofferdam_sys::prctl::set_dumpable(on)?),
         Op::Setns { fd, flags } => Ok(setns::setns(fd, flags)?),
         Op::JoinCgroups { tasks } => namespaces::join_cgroups(tasks),

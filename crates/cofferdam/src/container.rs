@@ -103,8 +103,10 @@ impl Container {
     ) -> Result<(Self, Process)> {
         let poststart = !bundle.spec.hooks.poststart.is_empty();
         let (container, process) = create(store, id, bundle, options, Until::Running)?;
-        if poststart {
-            container.poststart()?;
+        if poststart && let Err(e) = container.poststart() {
+            let _ = process.wait();
+            let _ = container.delete(true);
+            return Err(e);
         }
         Ok((container, process))
     }

@@ -13,7 +13,7 @@ use cofferdam_plan::InitPlan;
 use cofferdam_sys::clone3::CLONE_NEWPID;
 
 use crate::container::Container;
-use crate::decide::{Decision, check_terminal, decide};
+use crate::decide::{Decision, check_preserved, check_terminal, decide};
 use crate::lower::{self, Lowered};
 use crate::opened::Opened;
 use crate::options::{CreateOptions, Stdio, TerminalMode};
@@ -43,6 +43,7 @@ pub(crate) fn create(
         options.console_socket.as_ref(),
         options.terminal,
     )?;
+    check_preserved(decision.init.preserve_fds)?;
     let mut claim = store.claim(id)?;
     let saved = record(&claim, id, bundle, &decision)?;
     let cgroup = Cgroup::create(&decision.cgroup)?;
@@ -64,7 +65,8 @@ pub(crate) fn create(
     let (saved, terminal) = (keeper.saved, keeper.terminal);
     if let Err(e) = handed {
         drop(upbringing);
-        let _ = hooks::run(&decision.init.hooks.poststop, "poststop", &saved.state("stopped"), &bundle.dir);
+        let _ =
+            hooks::run_all(&decision.init.hooks.poststop, "poststop", &saved.state("stopped"), &bundle.dir);
         return Err(e);
     }
     let (pid, pidfd) = upbringing.into_parts()?;

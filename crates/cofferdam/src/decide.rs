@@ -46,7 +46,10 @@ pub(crate) fn decide(id: &ContainerId, bundle: &Bundle, options: &CreateOptions)
     let init = plan_init(spec, &facts, &plan_options(id, bundle, options, &cgroup));
     let overlay = overlay(bundle, &mut rejects);
     match init {
-        Ok(init) if rejects.is_empty() => Ok(Decision { facts, cgroup, init, overlay }),
+        Ok(mut init) if rejects.is_empty() => {
+            listen_fds(&mut init, options.listen_fds);
+            Ok(Decision { facts, cgroup, init, overlay })
+        }
         Ok(_) => Err(Error::rejected(rejects)),
         Err(mut first) => {
             first.extend(rejects);
@@ -117,5 +120,26 @@ pub(crate) fn check_terminal(wanted: bool, socket: Option<&PathBuf>, mode: Termi
             wrong("cannot use console socket if the runtime will not detach or allocate tty")
         }
         _ => Ok(()),
+    }
+}
+
+/// What sd_listen_fds(3) looks for: the descriptors are from 3 on, and the process is the first of its
+/// PID namespace.
+fn listen_fds(init: &mut InitPlan, count: u32) {
+    if count > 0 {
+        init.process.env.retain(|e| !e.starts_with("LISTEN_FDS=") && !e.starts_with("LISTEN_PID="));
+        init.process.env.extend([format!("LISTEN_FDS={count}"), "LISTEN_PID=1".to_owned()]);
+    }
+}
+
+/// Descriptors that are to be kept must be there.
+pub(crate) fn check_preserved(count: u32) -> Result<()> {
+    let missing = (3..count.saturating_add(3))
+        .find(|fd| !std::path::Path::new(&format!("/proc/self/fd/{fd}")).exists());
+    match missing {
+        None => Ok(()),
+        Some(fd) => Err(Error::new(ErrorKind::Configuration, "keeping descriptors for the container:")
+            .with_object(format!("{fd} is not open"))
+            .with_hint("--preserve-fds N keeps the descriptors 3 to N + 2")),
     }
 }

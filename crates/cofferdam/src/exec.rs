@@ -8,7 +8,7 @@ use cofferdam_plan::{ExecOptions as PlanOptions, ExecPlan, plan_exec};
 use cofferdam_sys::clone3::{self, CLONE_NEWUSER};
 
 use crate::container::{Container, Status};
-use crate::decide::check_terminal;
+use crate::decide::{check_preserved, check_terminal};
 use crate::opened::Opened;
 use crate::options::{ExecOptions, TerminalMode};
 use crate::process::Process;
@@ -32,6 +32,7 @@ pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Pr
     let init = pid::open(container.saved.pid, container.saved.start_time).ok_or_else(gone)?;
     let (plan, spec) = decide(container, &options)?;
     check_terminal(plan.process.terminal.is_some(), options.console_socket.as_ref(), options.terminal)?;
+    check_preserved(plan.preserve_fds)?;
     let stdio = std::mem::take(&mut options.stdio);
     let cgroup = container.cgroup();
     let join = if options.cgroup.is_empty() {

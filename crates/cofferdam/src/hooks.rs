@@ -24,6 +24,16 @@ pub(crate) fn state_file(state: &State) -> Result<std::fs::File> {
     Ok(file)
 }
 
+/// Runs hooks one after the other whatever they say: what failed is told at the end.
+pub(crate) fn run_all(
+    hooks: &[HookPlan],
+    kind: &'static str,
+    state: &State,
+    dir: &std::path::Path,
+) -> Vec<Error> {
+    hooks.iter().filter_map(|hook| one(hook, kind, state, dir).err()).collect()
+}
+
 /// Runs hooks one after the other; the first failure ends it.
 pub(crate) fn run(
     hooks: &[HookPlan],

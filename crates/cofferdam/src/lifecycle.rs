@@ -143,11 +143,11 @@ impl Container {
         cgroup.delete()?;
         crate::rdt::remove(&self.saved.resctrl)?;
         let hooks = self.hooks().unwrap_or_default();
-        let poststop =
-            hooks::run(&hooks.poststop, "poststop", &self.saved.state("stopped"), &self.saved.bundle);
+        let failed =
+            hooks::run_all(&hooks.poststop, "poststop", &self.saved.state("stopped"), &self.saved.bundle);
         store::remove_dir(&self.dir())?;
-        // Logged by the caller at most: the container is gone, whatever its hooks say.
-        let _ = poststop;
+        // The specification wants a warning at most: the container is gone, whatever its hooks say.
+        drop(failed);
         Ok(())
     }
 

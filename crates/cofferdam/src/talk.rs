@@ -44,9 +44,12 @@ pub(crate) struct Failure {
 /// Waits for the next word.
 pub(crate) fn hear(control: i32) -> Result<Event> {
     let mut buffer = [0u8; HEADER + TEXT];
-    let (n, fds) = match socket::recv(control, &mut buffer) {
-        Err(Errno::ECONNRESET) => return Ok(Event::Gone),
-        other => other.map_err(|e| Error::system("waiting for the container's process", e))?,
+    let (n, fds) = loop {
+        match socket::recv(control, &mut buffer) {
+            // The child has gone and left a word of ours unheard; its own words come after this.
+            Err(Errno::ECONNRESET) => {}
+            other => break other.map_err(|e| Error::system("waiting for the container's process", e))?,
+        }
     };
     let bytes = buffer.get(..n).unwrap_or_default();
     let fd = || fds.into_iter().flatten().next().map(OwnedFd::from).ok_or_else(garbled);

@@ -59,7 +59,7 @@ impl Upbringing {
     /// Goes on until the child is ready (`until_ready`) or runs its program.
     pub(crate) fn go(&mut self, parent: &mut dyn Parent, steps: &[Step], until_ready: bool) -> Result<()> {
         if !self.successor {
-            parent.made(self.pid, self.control()).or_else(|e| self.blame(e, steps))?;
+            parent.made(self.pid, self.control()).map_err(|e| self.blame(e, steps))?;
         }
         loop {
             match talk::hear(self.control())? {
@@ -67,11 +67,11 @@ impl Upbringing {
                 Event::Failed(failure) => return Err(failure.render(steps)),
                 Event::Successor(pidfd) => {
                     self.succeed(pidfd)?;
-                    parent.made(self.pid, self.control())?;
+                    parent.made(self.pid, self.control()).map_err(|e| self.blame(e, steps))?;
                 }
                 Event::Terminal(master) => parent.terminal(master)?,
                 Event::Reached(point) if point == Point::Ready.number() && until_ready => break,
-                Event::Reached(point) => self.meet(parent, point)?,
+                Event::Reached(point) => self.meet(parent, point).map_err(|e| self.blame(e, steps))?,
                 Event::Listener(number) => {
                     let listener = pidfd::getfd(self.pidfd.as_raw_fd(), number)
                         .map_err(|e| Error::system("taking the seccomp listener", e))?;
@@ -113,14 +113,15 @@ impl Upbringing {
     }
 
     /// When the parent cannot go on because the child has failed, the child's reason is the better one.
-    fn blame(&mut self, error: Error, steps: &[Step]) -> Result<()> {
-        let ended = wait::wait_pidfd(self.pidfd.as_raw_fd(), true, true);
-        if !matches!(ended, Ok(Some(_))) {
-            return Err(error);
-        }
-        match talk::hear(self.control()) {
-            Ok(Event::Failed(failure)) => Err(failure.render(steps)),
-            _ => Err(error),
+    /// What it said before it ended can still be heard.
+    fn blame(&self, error: Error, steps: &[Step]) -> Error {
+        let _ = pidfd::send_signal(self.pidfd.as_raw_fd(), SIGKILL);
+        loop {
+            match talk::hear(self.control()) {
+                Ok(Event::Failed(failure)) => return failure.render(steps),
+                Ok(Event::Gone) | Err(_) => return error,
+                Ok(_) => {}
+            }
         }
     }
 

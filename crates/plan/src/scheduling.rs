@@ -126,7 +126,7 @@ pub(crate) fn affinity(at: &Pointer, asked: &ExecCpuAffinity, findings: &mut Fin
 pub(crate) fn personality(asked: &Personality, findings: &mut Findings) -> Option<u32> {
     let at = Pointer::new("/linux/personality");
     if !asked.flags.is_empty() {
-        findings.warn(at.key("flags"), "ignored: the specification defines none");
+        findings.reject(at.key("flags").index(0), "no flag is defined by the specification");
     }
     match asked.domain.as_str() {
         "LINUX" => Some(0),

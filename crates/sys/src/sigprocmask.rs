@@ -1,4 +1,4 @@
-//! rt_sigprocmask(2), for the calling thread.
+//! rt_sigprocmask(2), for the calling thread, and rt_sigaction(2), as far as default actions go.
 
 use crate::{Result, nr};
 
@@ -21,4 +21,14 @@ pub fn set(mask: u64) -> Result<u64> {
     // SAFETY: both masks have the eight bytes that are announced.
     unsafe { syscall!(nr::RT_SIGPROCMASK, SIG_SETMASK, &raw const mask, &raw mut old, 8usize) }?;
     Ok(old)
+}
+
+/// Gives every signal its default action. <https://man7.org/linux/man-pages/man2/sigaction.2.html>
+pub fn default_actions() {
+    // SIG_DFL, no flags, no restorer, no mask: struct sigaction of the kernel is four words at most.
+    let default = [0usize; 4];
+    for signal in 1..=64u32 {
+        // SAFETY: the kernel reads the action and writes no old one. KILL and STOP are refused.
+        let _ = unsafe { syscall!(nr::RT_SIGACTION, signal, default.as_ptr(), 0usize, 8usize) };
+    }
 }

@@ -9,10 +9,8 @@ use crate::convert;
 
 pub(super) fn limits(out: &mut Limits<'_>, memory: &Memory) {
     let at = out.base.key("memory");
-    for (name, value) in [("kernel", memory.kernel), ("kernelTCP", memory.kernel_tcp)] {
-        if value.is_some() {
-            out.ignore(&at.key(name), "the kernel no longer limits it apart from memory (Linux 5.11)");
-        }
+    if memory.kernel.is_some() {
+        out.ignore(&at.key("kernel"), "the kernel no longer limits it apart from memory (Linux 5.11)");
     }
     if memory.use_hierarchy.is_some() {
         out.ignore(&at.key("useHierarchy"), "memory is always accounted hierarchically (Linux 5.11)");
@@ -22,6 +20,7 @@ pub(super) fn limits(out: &mut Limits<'_>, memory: &Memory) {
     let reservation = amount(out, memory.reservation, &at.key("reservation"));
     let first = [(limit, "limit"), (swap, "swap"), (reservation, "reservation")];
     let mut asked: Vec<&str> = first.iter().filter(|(value, _)| *value != 0).map(|(_, name)| *name).collect();
+    asked.extend(memory.kernel_tcp.filter(|tcp| *tcp != 0).map(|_| "kernelTCP"));
     asked.extend(memory.swappiness.map(|_| "swappiness"));
     asked.extend(memory.disable_oom_killer.filter(|off| *off || out.update).map(|_| "disableOOMKiller"));
     let Some(asked) = asked.first() else { return };
@@ -74,6 +73,9 @@ fn v1(
     if reservation != 0 {
         out.put(target.dir, "memory.soft_limit_in_bytes", reservation, &at.key("reservation"));
     }
+    if let Some(tcp) = memory.kernel_tcp.filter(|tcp| *tcp != 0) {
+        out.put(target.dir, "memory.kmem.tcp.limit_in_bytes", tcp, &at.key("kernelTCP"));
+    }
     if let Some(off) = memory.disable_oom_killer.filter(|off| *off || out.update) {
         out.put(target.dir, "memory.oom_control", u8::from(off), &at.key("disableOOMKiller"));
     }
@@ -95,6 +97,9 @@ fn v2(
 ) {
     if memory.disable_oom_killer == Some(true) {
         out.v1_only(&at.key("disableOOMKiller"));
+    }
+    if memory.kernel_tcp.is_some_and(|tcp| tcp != 0) {
+        out.v1_only(&at.key("kernelTCP"));
     }
     if memory.swappiness.is_some() {
         out.v1_only(&at.key("swappiness"));

@@ -41,7 +41,7 @@ impl List {
 fn states(context: &Context) -> Result<Vec<ContainerState>, Failure> {
     let root = context.store.root();
     if let Err(error) = std::fs::metadata(root) {
-        if error.kind() == std::io::ErrorKind::NotFound && !context.root_given {
+        if error.kind() == std::io::ErrorKind::NotFound {
             return Ok(Vec::new());
         }
         return Err(Failure::io(format_args!("open {}", root.display()), &error));

@@ -119,6 +119,7 @@ fn keep_only(p: &mut Program, mut keep: Vec<i32>, preserve: u32) {
     keep.sort_unstable();
     keep.dedup();
     p.own("closing descriptors", Op::CloseOthers { keep: &descriptors(keep) });
+    p.own("resetting signals", Op::DefaultSignals {});
 }
 
 /// Before anything is made: what is made belongs to the namespaces that are joined.

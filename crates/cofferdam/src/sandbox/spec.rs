@@ -71,12 +71,13 @@ fn linux(sandbox: &Sandbox, caller: Caller, mapped: bool) -> Linux {
     let one = |container_id, host_id| {
         if mapped { vec![IdMapping { container_id, host_id, size: 1 }] } else { vec![] }
     };
+    let caps: Vec<&str> = sandbox.capabilities.iter().map(String::as_str).collect();
     Linux {
         namespaces: kinds.into_iter().map(new_namespace).collect(),
         uid_mappings: one(uid, caller.uid),
         gid_mappings: one(gid, caller.gid),
         resources: resources(sandbox, mapped),
-        seccomp: None,
+        seccomp: Some(cofferdam_seccomp::baseline::baseline(&caps)),
         masked_paths: strings(MASKED_PATHS),
         readonly_paths: strings(READONLY_PATHS),
         ..Linux::default()
