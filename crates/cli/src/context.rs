@@ -13,8 +13,6 @@ use crate::log::Log;
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) store: Store,
-    /// Whether `--root` was given: then it must exist where it is listed.
-    pub(crate) root_given: bool,
     pub(crate) systemd_cgroup: bool,
     /// `--rootless`; `None` is auto.
     pub(crate) rootless: Option<bool>,
@@ -32,7 +30,6 @@ impl Context {
         }
         Ok(Self {
             store: Store::new(root),
-            root_given: global.root.is_some(),
             systemd_cgroup: global.systemd_cgroup,
             rootless: rootless(&global.rootless)?,
             log,

@@ -1,7 +1,7 @@
 //! The starter configuration: what `cofferdam spec` writes and what embedders change to their taste.
 //!
 //! Called by the command line and by [`crate::sandbox`]. Makes data only; the two things it asks the
-//! host (who the caller is, whether cgroups are unified) are arguments of [`spec`].
+//! host (who the caller is, whether cgroups are unified) are arguments of [`spec_for`].
 //!
 //! The values are those that other runtimes' `spec` commands write, so that a configuration started
 //! with one runtime behaves the same with another; only the host name differs.
@@ -47,7 +47,7 @@ pub const READONLY_PATHS: &[&str] =
 /// Who a rootless configuration is written for: root in the container is this user outside.
 ///
 /// ```
-/// let spec = cofferdam::template::spec(Some(cofferdam::template::Caller { uid: 1000, gid: 100 }), true);
+/// let spec = cofferdam::template::spec_for(Some(cofferdam::template::Caller { uid: 1000, gid: 100 }), true);
 /// assert_eq!(spec.linux.unwrap().uid_mappings[0].host_id, 1000);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +58,50 @@ pub struct Caller {
     pub gid: u32,
 }
 
+impl Caller {
+    /// Who calls, see proc_pid_status(5). Root, where there is no proc file system to ask.
+    ///
+    /// ```
+    /// # use std::os::unix::fs::MetadataExt;
+    /// let file = std::env::temp_dir().join(format!("cofferdam-caller-{}", std::process::id()));
+    /// std::fs::write(&file, "").unwrap();
+    /// assert_eq!(cofferdam::template::Caller::current().uid, std::fs::metadata(&file).unwrap().uid());
+    /// # std::fs::remove_file(&file).unwrap();
+    /// ```
+    #[must_use]
+    pub fn current() -> Self {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+        let effective = |name| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|ids| ids.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
+        };
+        Self { uid: effective("Uid:"), gid: effective("Gid:") }
+    }
+}
+
+/// The starter configuration for this host and this caller.
+///
+/// ```
+/// let spec = cofferdam::template::spec(false);
+/// assert_eq!(spec.root.unwrap().path, "rootfs");
+/// ```
+#[must_use]
+pub fn spec(rootless: bool) -> Spec {
+    let unified = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    spec_for(rootless.then(Caller::current), unified)
+}
+
 /// The starter configuration, for a rootless container when `rootless` is `Some`.
 ///
 /// `unified` says whether the host's cgroups are version 2 only: then the container gets a cgroup
 /// namespace, which with version 1 hides nothing useful.
 ///
 /// ```
-/// let spec = cofferdam::template::spec(None, true);
+/// let spec = cofferdam::template::spec_for(None, true);
 /// assert_eq!(spec.process.unwrap().args, ["sh"]);
 /// ```
 #[must_use]
-pub fn spec(rootless: Option<Caller>, unified: bool) -> Spec {
+pub fn spec_for(rootless: Option<Caller>, unified: bool) -> Spec {
     let mut spec = Spec {
         oci_version: SPEC_VERSION.to_owned(),
         process: Some(process()),

@@ -39,13 +39,6 @@ impl List {
 
 /// Every container that can be read; about the others there is a warning.
 fn states(context: &Context) -> Result<Vec<ContainerState>, Failure> {
-    let root = context.store.root();
-    if let Err(error) = std::fs::metadata(root) {
-        if error.kind() == std::io::ErrorKind::NotFound {
-            return Ok(Vec::new());
-        }
-        return Err(Failure::io(format_args!("open {}", root.display()), &error));
-    }
     let mut owners = Owners::default();
     let mut states = Vec::new();
     for container in context.store.list()? {

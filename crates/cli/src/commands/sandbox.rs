@@ -1,13 +1,13 @@
 //! `sandbox`: run one program in a container made on the spot.
 
 use cofferdam::sandbox::{Network, Sandbox};
+use cofferdam::template::Caller;
 use cofferdam::{CreateOptions, TerminalMode};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::exec::user_and_group;
 use super::run::in_foreground;
-use super::spec::caller;
 use crate::context::{Context, container_id};
 use crate::failure::{Failure, Outcome};
 use crate::units;
@@ -84,7 +84,7 @@ impl SandboxFlags {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         let sandbox = self.sandbox()?;
         let id = container_id(&name()?)?;
-        let bundle = sandbox.bundle(context.store.root().join(id.as_str()), caller());
+        let bundle = sandbox.bundle(context.store.root().join(id.as_str()), Caller::current());
         let options = CreateOptions {
             systemd_cgroup: context.systemd_cgroup,
             rootless: context.rootless,
@@ -148,7 +148,7 @@ impl SandboxFlags {
     fn person(&self, sandbox: &mut Sandbox) -> Result<(), Failure> {
         if let Some(user) = &self.user {
             let (uid, gid) = user_and_group(user)?;
-            sandbox.user(uid, gid.unwrap_or_else(|| if uid == 0 { 0 } else { caller().gid }));
+            sandbox.user(uid, gid.unwrap_or_else(|| if uid == 0 { 0 } else { Caller::current().gid }));
         }
         for name in ["HOME", "TERM", "LANG"] {
             if let Ok(value) = std::env::var(name) {
@@ -216,7 +216,7 @@ mod tests {
 
     fn spec(words: &[&str]) -> cofferdam::oci::Spec {
         let line: Line = clap::Parser::parse_from([&["x"], words].concat());
-        line.flags.sandbox().unwrap().bundle("/run/x", cofferdam::template::Caller { uid: 7, gid: 8 }).spec
+        line.flags.sandbox().unwrap().bundle("/run/x", Caller { uid: 7, gid: 8 }).spec
     }
 
     #[test]

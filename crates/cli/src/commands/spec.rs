@@ -1,9 +1,8 @@
 //! `spec`: write a starter config.json.
 
-use cofferdam::template::{self, Caller};
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::failure::{Failure, Outcome};
 use crate::output;
@@ -25,8 +24,7 @@ pub(crate) struct Spec {
 impl Spec {
     pub(crate) fn execute(self) -> Outcome {
         let path = self.bundle.unwrap_or_default().join("config.json");
-        let unified = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
-        let spec = template::spec(self.rootless.then(caller), unified);
+        let spec = cofferdam::template::spec(self.rootless);
         let text = output::pretty(&spec, "\t")?;
         let mut file = File::create_new(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => {
@@ -38,9 +36,4 @@ impl Spec {
             .map_err(|error| Failure::io(format_args!("write {}", path.display()), &error))?;
         Ok(0)
     }
-}
-
-/// Who runs this command.
-pub(super) fn caller() -> Caller {
-    Caller { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() }
 }
