@@ -27,6 +27,13 @@ pub(crate) fn close_others(c: &Context, keep: &[u8]) -> Done {
     Ok(close_range::close_range(first, u32::MAX, 0)?)
 }
 
+/// From here on nothing of the host's can be reached through us: neither by the program's path or working
+/// directory, which may lead through /proc/self/fd, nor by who may look into /proc/PID/fd.
+pub(crate) fn forget(c: &mut Context, keep: &[u8]) -> Done {
+    (c.proc, c.root, c.null, c.empty) = (None, None, None, None);
+    close_others(c, keep)
+}
+
 /// Nothing from `first` on survives execve.
 pub(crate) fn cloexec_from(first: u32) -> Done {
     Ok(close_range::close_range(first, u32::MAX, close_range::CLOSE_RANGE_CLOEXEC)?)

@@ -40,6 +40,7 @@ fn filesystem(c: &mut Context, op: &Op<'_>) -> Done {
     let Op::Mount { copy_up, inherit_mode, .. } = *op else { return Err(Errno::ENOSYS.into()) };
     let links = if symlinks { Links::Follow } else { Links::Refuse };
     let at = directory(c, target, links)?;
+    not_proc(&at, target)?;
     let mount = new(&mut c.text, fstype, params, attr)?;
     if inherit_mode {
         let root = open::openat2(mount.raw(), c".", open::O_RDONLY | open::O_DIRECTORY, 0, 0)?;
@@ -68,6 +69,16 @@ fn directory(c: &Context, target: &CStr, links: Links) -> Result<Fd> {
         Err(Errno::ELOOP) if links == Links::Refuse => Err(Errno::ENOTDIR),
         other => other,
     }
+}
+
+/// What the plan has refused by its name, mounting over procfs, must not come about by the links of an
+/// image (CVE-2019-16884, CVE-2025-52881).
+fn not_proc(at: &Fd, target: &CStr) -> Result<()> {
+    let meant = target == c"/proc" || target.to_bytes().starts_with(b"/proc/");
+    if !meant && stat::filesystem(at.raw())? == stat::PROC_SUPER_MAGIC {
+        return Err(Errno::EXDEV);
+    }
+    Ok(())
 }
 
 /// A new file system, attached nowhere; what the kernel says of a failure is kept in `text`.
@@ -104,6 +115,7 @@ fn legacy(
     p: &[u8],
 ) -> Done {
     let at = inside::ensure(c.root()?, target, Missing::Directory(0o755), Links::Follow)?;
+    not_proc(&at, target)?;
     dirs::fchdir(at.raw())?;
     fsopen::mount_here(source, fstype, flags, data)?;
     dirs::chdir(c"/")?;
@@ -156,6 +168,7 @@ fn bind(c: &mut Context, op: &Op<'_>) -> Done {
     let is_directory = stat::stat(tree.raw())?.mode & mknodat::S_IFMT == mknodat::S_IFDIR;
     let missing = if is_directory { Missing::Directory(0o755) } else { Missing::File };
     let at = inside::ensure(c.root()?, target, missing, Links::Follow)?;
+    not_proc(&at, target)?;
     change(&tree, 0, set, clear)?;
     change(&tree, AT_RECURSIVE, rec_set, rec_clear)?;
     fsopen::move_mount(tree.raw(), at.raw())?;

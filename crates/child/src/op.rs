@@ -60,6 +60,12 @@ mod table {
         }
         /// Gives every signal its default action: an ignored one would stay ignored.
         DefaultSignals {}
+        /// Lets go of all that was only needed on the way: /proc, the root, every descriptor from 3 on but
+        /// the program's own and those of `keep`.
+        Forget {
+            /// Descriptors, ascending, native-endian 32-bit numbers.
+            keep: &'a [u8],
+        }
         /// PR_SET_DUMPABLE.
         Dumpable { #[doc = "On or off."] on: bool, }
         /// Opens and verifies /proc, for every later write below it.

@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use cofferdam_sys::{Errno, Fd, Result, open, stat};
+use cofferdam_sys::{Errno, Fd, Result, dirs, open, stat};
 
 use crate::context::{Context, Done};
 
@@ -36,4 +36,23 @@ pub(crate) fn label(c: &Context, file: &CStr, fallback: &CStr, value: &[u8]) -> 
 pub(crate) fn beneath(c: &Context, file: &CStr, flags: u64) -> Result<Fd> {
     let proc = c.proc.as_ref().ok_or(Errno::EBADF)?;
     open::openat2(proc.raw(), file, flags, 0, BENEATH)
+}
+
+/// chmod(2) of what a descriptor names, whatever stands at its path by now. (fchmod(2) takes no `O_PATH`
+/// descriptors; a descriptor's own link in the verified /proc leads to it and nowhere else.)
+pub(crate) fn chmod(c: &Context, fd: &Fd, mode: u32) -> Result<()> {
+    let own = beneath(c, c"thread-self/fd", open::O_PATH | open::O_DIRECTORY)?;
+    let (mut digits, mut rest, mut start) = ([0u8; 11], fd.raw().unsigned_abs(), 10usize);
+    loop {
+        start = start.saturating_sub(1);
+        if let Some(slot) = digits.get_mut(start) {
+            *slot = b'0'.saturating_add(u8::try_from(rest % 10).unwrap_or_default());
+        }
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let name = digits.get(start..).and_then(|d| CStr::from_bytes_with_nul(d).ok()).ok_or(Errno::EBADF)?;
+    dirs::fchmodat(own.raw(), name, mode)
 }

@@ -48,6 +48,7 @@ fn obey(context: &mut Context) -> (u32, crate::context::Fail) {
 fn one(c: &mut Context, op: &Op<'_>) -> Done {
     match *op {
         Op::CloseOthers { keep } => descriptors::close_others(c, keep),
+        Op::Forget { keep } => descriptors::forget(c, keep),
         Op::Dup { from, to } => Ok(open::dup_onto(from, to)?),
         Op::CloexecFrom { first } => descriptors::cloexec_from(first),
         Op::OwnStdio { uid } => descriptors::own_stdio(uid),

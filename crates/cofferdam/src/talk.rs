@@ -161,6 +161,9 @@ fn hint(op: &str, errno: Errno) -> Option<&'static str> {
             "a file system is mounted on an ordinary directory only, not through a symbolic link"
         }
         ("Mount" | "Bind", Errno::EROFS) => "the mount point is missing and the root filesystem is read-only",
+        ("Bind" | "Mount" | "MountLegacy", Errno::EXDEV) => {
+            "links of the root filesystem lead it into /proc, where nothing may be mounted"
+        }
         ("Chdir", Errno::EXDEV) => "the working directory lies outside the container",
         ("Node", Errno::EPERM) => "device nodes cannot be made in a user namespace",
         ("Rlimit", Errno::EPERM) => "raising a hard limit needs CAP_SYS_RESOURCE",

@@ -158,8 +158,11 @@ impl Exec {
 /// `UID[:GID]`, as numbers.
 pub(super) fn user_and_group(text: &str) -> Result<(u32, Option<u32>), Failure> {
     let number = |what, text: &str| {
-        text.parse::<u32>()
-            .map_err(|_| Failure::new(format!("bad {what} \"{text}\" in --user: not a number")))
+        // parse() alone would take a sign.
+        let digits = Some(text).filter(|t| t.bytes().all(|b| b.is_ascii_digit()));
+        digits
+            .and_then(|t| t.parse::<u32>().ok())
+            .ok_or_else(|| Failure::new(format!("bad {what} \"{text}\" in --user: not a number")))
     };
     let (uid, gid) = text.split_once(':').map_or((text, None), |(uid, gid)| (uid, Some(gid)));
     Ok((number("uid", uid)?, gid.map(|gid| number("gid", gid)).transpose()?))

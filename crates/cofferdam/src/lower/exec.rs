@@ -13,11 +13,11 @@ pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
     let mut p = Program::default();
     let mut keep = vec![inputs.init];
     keep.extend(inputs.tasks.iter().chain(&inputs.stdio));
-    super::keep_only(&mut p, keep, plan.preserve_fds);
+    super::keep_only(&mut p, keep.clone(), plan.preserve_fds);
     // The container's processes must not be able to trace us or to open what we hold: this comes before
     // any of its namespaces is joined (CVE-2016-9962).
     p.own("hiding from the container's processes", Op::Dumpable { on: false });
-    p.own("opening /proc", Op::OpenProc {});
+    labels(&mut p, plan, keep);
     affinity(&mut p, plan.process.affinity.initial.as_deref(), "initial", &plan.process.pointer);
     p.own("waiting for cgroups", Op::Await { point: Point::Cgroup.number() });
     if !inputs.tasks.is_empty() {
@@ -44,9 +44,21 @@ pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
         );
     }
     terminal(&mut p, plan);
+    process::forget(&mut p, Vec::new(), plan.preserve_fds);
     process::identity(&mut p, &plan.process);
     process::last(&mut p, &plan.process, plan.preserve_fds);
     Lowered { program: p, clone_flags: 0, maps_first: false, successor: true }
+}
+
+/// Labels are inherited over fork(2) and take effect at execve(2); so they are written first, and the
+/// host's /proc is closed before a process of the container's can see us.
+fn labels(p: &mut Program, plan: &ExecPlan, keep: Vec<i32>) {
+    let given = |label: &Option<String>| label.as_ref().is_some_and(|l| !l.is_empty());
+    if given(&plan.process.apparmor) || given(&plan.process.selinux) {
+        p.own("opening /proc", Op::OpenProc {});
+        process::labels(p, &plan.process);
+        process::forget(p, keep, plan.preserve_fds);
+    }
 }
 
 fn affinity(p: &mut Program, mask: Option<&[u64]>, which: &str, process: &Pointer) {

@@ -85,6 +85,9 @@ pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
     );
     hooks(&mut p, plan);
     seal(&mut p, plan);
+    process::labels(&mut p, &plan.process);
+    process::forget(&mut p, inputs.start.into_iter().collect(), plan.preserve_fds);
+    p.own("hiding from other processes", Op::Dumpable { on: false });
     process::identity(&mut p, &plan.process);
     start::start(&mut p, plan, inputs);
     let direct = if successor { 0 } else { new };
@@ -113,13 +116,19 @@ fn begin(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
 }
 
 /// Closes all but these and those that the process is to keep.
-fn keep_only(p: &mut Program, mut keep: Vec<i32>, preserve: u32) {
+fn keep_only(p: &mut Program, keep: Vec<i32>, preserve: u32) {
+    let keep = kept(keep, preserve);
+    p.own("closing descriptors", Op::CloseOthers { keep: &descriptors(keep) });
+    p.own("resetting signals", Op::DefaultSignals {});
+}
+
+/// Descriptors that stay open, as the child takes them.
+fn kept(mut keep: Vec<i32>, preserve: u32) -> Vec<i32> {
     keep.extend((0..preserve).filter_map(|n| i32::try_from(n).ok()?.checked_add(3)));
     keep.retain(|fd| *fd > 2);
     keep.sort_unstable();
     keep.dedup();
-    p.own("closing descriptors", Op::CloseOthers { keep: &descriptors(keep) });
-    p.own("resetting signals", Op::DefaultSignals {});
+    keep
 }
 
 /// Before anything is made: what is made belongs to the namespaces that are joined.
@@ -268,6 +277,7 @@ fn seal(p: &mut Program, plan: &InitPlan) {
         Pivot::Chroot => Op::Chroot {},
     };
     p.step("entering the root filesystem", plan.root.path.as_path().display().to_string(), &pointer, op);
+    mounts::root_propagation(p, plan);
     if let Some(name) = &plan.hostname {
         let pointer = Pointer::new("/hostname");
         p.step("setting the host name", name, &pointer, Op::Hostname { name: name.as_bytes() });

@@ -4,15 +4,22 @@ use cofferdam_child::op::Op;
 use cofferdam_plan::ProcessPlan;
 
 use super::groups;
-use crate::program::{Program, c_string};
+use crate::program::{Program, c_string, descriptors};
 
 const CAP_SYS_ADMIN: u64 = 1 << 21;
 const CAP_SYS_RESOURCE: u64 = 1 << 24;
 const LAST_CAPABILITY: u32 = 63;
 
+/// After the labels nothing needs /proc, nor anything else of the host's: what is still open would be
+/// within reach of the program's path and working directory (CVE-2024-21626), and of whoever may look at
+/// us while `start` is awaited (CVE-2016-9962).
+pub(super) fn forget(p: &mut Program, keep: Vec<i32>, preserve_fds: u32) {
+    let keep = super::kept(keep, preserve_fds);
+    p.own("letting go of the host", Op::Forget { keep: &descriptors(keep) });
+}
+
 /// Everything that needs rights, then the user, then most rights go.
 pub(super) fn identity(p: &mut Program, process: &ProcessPlan) {
-    labels(p, process);
     scheduling(p, process);
     let at = &process.pointer;
     if process.uid != 0 && process.terminal.is_none() {
@@ -75,7 +82,7 @@ fn find(p: &mut Program, process: &ProcessPlan) {
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 
 /// Labels take effect at execve(2); they are written while /proc is at hand.
-fn labels(p: &mut Program, process: &ProcessPlan) {
+pub(super) fn labels(p: &mut Program, process: &ProcessPlan) {
     if let Some(profile) = process.apparmor.as_ref().filter(|l| !l.is_empty()) {
         let value = format!("exec {profile}");
         let op = Op::Label {
