@@ -255,8 +255,15 @@ pub(super) fn late(p: &mut Program, plan: &InitPlan) {
     }
 }
 
-/// The root mount's own last changes.
+/// Before the root is entered: what could no longer be undone from inside.
 pub(super) fn seal_root(p: &mut Program, plan: &InitPlan) {
+    if plan.root.readonly && plan.root.new_mount_namespace {
+        root_attr(p, "making read-only", &Pointer::new("/root/readonly"), MOUNT_ATTR_RDONLY, &[]);
+    }
+}
+
+/// After the root is entered: pivot_root(2) refuses a root that is shared.
+pub(super) fn root_propagation(p: &mut Program, plan: &InitPlan) {
     if let Some(flag) = plan.root.final_propagation {
         const MS_REC: u64 = 1 << 14;
         let recursive = u64::from(flag & MS_REC != 0);
@@ -268,9 +275,6 @@ pub(super) fn seal_root(p: &mut Program, plan: &InitPlan) {
             0,
             &(flag & PROPAGATION | recursive).to_ne_bytes(),
         );
-    }
-    if plan.root.readonly && plan.root.new_mount_namespace {
-        root_attr(p, "making read-only", &Pointer::new("/root/readonly"), MOUNT_ATTR_RDONLY, &[]);
     }
 }
 
