@@ -102,8 +102,8 @@ impl Check<'_> {
         let default = self.action(
             &profile.default_action,
             profile.default_errno_ret,
-            self.at.key("defaultAction"),
-            self.at.key("defaultErrnoRet"),
+            self.at,
+            ["defaultAction", "defaultErrnoRet"],
         );
         if default == Some(words::USER_NOTIF) {
             self.reject(
@@ -117,17 +117,21 @@ impl Check<'_> {
         for (index, rule) in profile.syscalls.iter().enumerate() {
             let at = self.at.key("syscalls").index(index);
             let block = self.block(rule, &at);
-            self.names(rule, &at);
-            resolve(rule, index, if Some(block.action) == default { &mut silent } else { &mut rules });
+            self.names(
+                rule,
+                index,
+                &at,
+                if Some(block.action) == default { &mut silent } else { &mut rules },
+            );
             blocks.push(block);
         }
         Some(Ir { default: default?, archs, blocks, rules, silent })
     }
 
-    fn action(&mut self, name: &str, errno: Option<u32>, at: Pointer, errno_at: Pointer) -> Option<u32> {
+    fn action(&mut self, name: &str, errno: Option<u32>, at: &Pointer, keys: [&str; 2]) -> Option<u32> {
         let Some(action) = words::action(name) else {
             self.rejects.push(
-                Reject::new(at, format!("{name:?} is not an action"))
+                Reject::new(at.key(keys[0]), format!("{name:?} is not an action"))
                     .hint(format!("one of {}", words::known_actions().join(", "))),
             );
             return None;
@@ -136,14 +140,14 @@ impl Check<'_> {
             words::ERRNO => MAX_ERRNO,
             words::TRACE => MAX_DATA,
             _ if errno.is_some() => {
-                self.reject(errno_at, format!("{name} has no errno"));
+                self.reject(at.key(keys[1]), format!("{name} has no errno"));
                 return None;
             }
             _ => return Some(action),
         };
         let errno = errno.unwrap_or(words::EPERM);
         if errno > most {
-            self.reject(errno_at, format!("{errno} is over {most}, the largest that {name} returns"));
+            self.reject(at.key(keys[1]), format!("{errno} is over {most}, the largest that {name} returns"));
             return None;
         }
         Some(action | errno)
@@ -202,7 +206,7 @@ impl Check<'_> {
     /// Rejected parts are replaced by something harmless: the IR is thrown away then.
     fn block(&mut self, rule: &SeccompRule, at: &Pointer) -> Block {
         let action = self
-            .action(&rule.action, rule.errno_ret, at.key("action"), at.key("errnoRet"))
+            .action(&rule.action, rule.errno_ret, at, ["action", "errnoRet"])
             .unwrap_or(words::KILL_THREAD);
         let mut conditions = Vec::with_capacity(rule.args.len());
         for (index, arg) in rule.args.iter().enumerate() {
@@ -238,7 +242,7 @@ impl Check<'_> {
         Some(Condition { arg: u8::try_from(arg.index).ok()?, operator: operator?, mask, value })
     }
 
-    fn names(&mut self, rule: &SeccompRule, at: &Pointer) {
+    fn names(&mut self, rule: &SeccompRule, block: usize, at: &Pointer, rules: &mut Vec<Rule>) {
         if rule.names.is_empty() {
             self.reject(at.key("names"), "a rule needs at least one name");
         }
@@ -252,17 +256,14 @@ impl Check<'_> {
                     "SCMP_ACT_NOTIFY cannot be used for write: the container could not report its listener",
                 );
             }
-            if table::find(name).is_none() && !self.unknown.contains(name) {
-                self.unknown.push(name.clone());
+            match table::find(name) {
+                Some(call) => {
+                    let source = Source { block, name: index };
+                    rules.push(Rule { call, multiplexed: mux::multiplexed(name), source });
+                }
+                None if self.unknown.contains(name) => {}
+                None => self.unknown.push(name.clone()),
             }
-        }
-    }
-}
-
-fn resolve(rule: &SeccompRule, block: usize, rules: &mut Vec<Rule>) {
-    for (name, text) in rule.names.iter().enumerate() {
-        if let Some(call) = table::find(text) {
-            rules.push(Rule { call, multiplexed: mux::multiplexed(text), source: Source { block, name } });
         }
     }
 }

@@ -6,7 +6,8 @@
 //! The way of a profile, one module a step:
 //!
 //! 1. `check` reads the document and collects every rejection with its JSON pointer; what remains is the IR (`ir`).
-//! 2. `lower` makes one table a kernel ABI: ranges of call numbers, each with an action or a chain of rules.
+//! 2. `lower` (with `uses` and `mux`) makes one table a kernel ABI: ranges of call numbers, each with an action
+//!    or a chain of rules.
 //! 3. `newer` answers ENOSYS to calls newer than the profile (see there for why).
 //! 4. `chain` and `search` write the instructions through `assemble`: a balanced search on the call number, so
 //!    that the cost of a call grows with the logarithm of the profile.
@@ -41,6 +42,7 @@ mod mux;
 mod newer;
 mod search;
 mod table;
+mod uses;
 mod words;
 
 pub use arch::{Arch, known_archs};

@@ -21,10 +21,10 @@ use crate::arch::{Arch, X32_BIT};
 use crate::assemble::{Assembler, Target};
 use crate::chain::{self, Link};
 use crate::filter::{Instruction, JUMP_EQUAL};
-use crate::ir::{Condition, Ir, Operator, Rule, Source};
+use crate::ir::{Ir, Source};
 use crate::search::{self, Segment};
 use crate::words::{ENOSYS, ERRNO, KILL_THREAD};
-use crate::{mux::Multiplexed, newer};
+use crate::{newer, uses};
 
 /// `BPF_MAXINSNS` of linux/bpf_common.h.
 const MOST: usize = 4096;
@@ -96,7 +96,7 @@ impl Section<'_> {
             let before = self.spans.len();
             self.calls(arch, at, rejects);
             if newer {
-                let silent = self.ir.silent.iter().flat_map(|rule| numbers(rule, arch));
+                let silent = self.ir.silent.iter().flat_map(|rule| uses::numbers(rule, arch));
                 let named = self.spans[before..].iter().map(|(number, ..)| *number).chain(silent);
                 let ranges = newer::ranges(arch, named);
                 let outcome = Outcome::Return(ERRNO | ENOSYS);
@@ -109,26 +109,23 @@ impl Section<'_> {
             [Arch::X32] => self.spans.push((0, X32_BIT - 1, foreign)),
             _ => {}
         }
-        self.spans.sort_unstable_by_key(|(first, ..)| *first);
+        // Stable, which is fast on what consists of a few sorted runs.
+        self.spans.sort_by_key(|(first, ..)| *first);
     }
 
     /// Adds every call of `arch` that a rule names.
     fn calls(&mut self, arch: Arch, at: &Pointer, rejects: &mut Vec<Reject>) {
-        let mut links = self.links(arch);
-        links.sort_by_key(|(number, _)| *number);
-        let mut rest = &mut links[..];
-        while let Some(number) = rest.first().map(|(number, _)| *number) {
-            let count = rest.partition_point(|(other, _)| *other == number);
-            let (call, others) = rest.split_at_mut(count);
-            rest = others;
-            let first = call.iter().find(|(_, link)| link.conditions.is_empty());
-            let outcome = match first {
-                Some((_, link)) => Outcome::Return(link.action),
+        let ir = self.ir;
+        let uses = uses::of(ir, arch);
+        for call in uses.chunk_by(|a, b| a.number == b.number) {
+            let outcome = match call.iter().find(|of| of.always(ir, arch)) {
+                Some(of) => Outcome::Return(of.action(ir)),
                 None => {
-                    let links = call.iter_mut().map(|(_, link)| std::mem::take(link)).collect();
+                    let links = call.iter().map(|of| of.link(ir, arch)).collect();
                     Outcome::Chain(self.chain(links, arch, at, rejects))
                 }
             };
+            let number = call[0].number;
             self.spans.push((number, number, outcome));
         }
     }
@@ -166,26 +163,6 @@ impl Section<'_> {
         Reject::new(place(later), message).hint("remove one of the two rules")
     }
 
-    /// Every rule with the numbers it has on `arch`.
-    fn links(&self, arch: Arch) -> Vec<(u32, Link)> {
-        let mut links = Vec::with_capacity(self.ir.rules.len());
-        for rule in &self.ir.rules {
-            let block = &self.ir.blocks[rule.source.block];
-            for conditions in &block.alternatives {
-                let mut add = |number, conditions| {
-                    links.push((number, Link { conditions, action: block.action, source: rule.source }));
-                };
-                if let Some((mux, number)) = through(rule, arch) {
-                    add(number, fit(&behind(mux, conditions), arch));
-                }
-                if let Some(number) = rule.call.number(arch) {
-                    add(number, fit(conditions, arch));
-                }
-            }
-        }
-        links
-    }
-
     /// Writes the section; what it returns expects nothing in the accumulator.
     fn emit(&self, asm: &mut Assembler) -> Target {
         let default = Target::Return(self.ir.default);
@@ -216,33 +193,4 @@ impl Section<'_> {
         let root = search::emit(asm, &segments);
         asm.load(NUMBER, root)
     }
-}
-
-/// The multiplexing call that the rule is also about, and that call's number, where the ABI has one.
-fn through(rule: &Rule, arch: Arch) -> Option<(Multiplexed, u32)> {
-    let mux = rule.multiplexed.filter(|_| arch.multiplexes())?;
-    Some((mux, arch.call_number(mux.through())?))
-}
-
-/// The numbers under which a filter sees the rule's call.
-fn numbers(rule: &Rule, arch: Arch) -> impl Iterator<Item = u32> {
-    rule.call.number(arch).into_iter().chain(through(rule, arch).map(|(_, number)| number))
-}
-
-/// The conditions of a rule when its call comes through a multiplexing one.
-fn behind(mux: Multiplexed, conditions: &[Condition]) -> Vec<Condition> {
-    let value = u64::from(mux.number());
-    let which = Condition { arg: 0, operator: Operator::Equal, mask: u64::MAX, value };
-    let others = conditions.iter().filter(|condition| condition.arg != 0).copied();
-    std::iter::once(which).chain(others).collect()
-}
-
-/// The conditions as the ABI's words can hold them; those that are always true are left out.
-fn fit(conditions: &[Condition], arch: Arch) -> Vec<Condition> {
-    let word = if arch.wide() { u64::MAX } else { u64::from(u32::MAX) };
-    conditions
-        .iter()
-        .map(|c| Condition { mask: c.mask & word, value: c.value & word, ..*c })
-        .filter(|c| c.mask != 0)
-        .collect()
 }

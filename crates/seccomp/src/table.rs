@@ -55,8 +55,16 @@ impl Row {
 pub(crate) fn find(name: &str) -> Option<&'static Row> {
     let mut padded = [0; NAME];
     padded.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
-    let index = rows::ROWS.binary_search_by(|row| row.name.cmp(&padded)).ok()?;
+    let key = first(&padded);
+    let order = |row: &Row| first(&row.name).cmp(&key).then_with(|| row.name.cmp(&padded));
+    let index = rows::ROWS.binary_search_by(order).ok()?;
     (!name.is_empty()).then(|| &rows::ROWS[index])
+}
+
+/// The first letters as a number: it decides most comparisons.
+fn first(name: &[u8; NAME]) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *name;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// The name of a number; a scan, for messages.

@@ -185,7 +185,6 @@ fn call_numbers_are_those_of_libseccomp() {
     for name in generate::all_names() {
         for (arch, number) in reference.numbers(&name).0 {
             if let Some(theirs) = number {
-                // 31-bit s390 lost, and parisc64 never had, what libseccomp lists.
                 assert_eq!(arch.call_number(&name), Some(theirs), "{name} on {arch:?}");
                 compared += 1;
             }
