@@ -4,6 +4,7 @@
 //! happens only after that said no. It may not write limits.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -131,6 +132,24 @@ impl<'a> Maker<'a> {
         let hint = "this user may not make cgroups here: run as root, or let systemd delegate a cgroup (Delegate=yes), \
              or remove the limits and cgroupsPath";
         error.asked_by(asked.unwrap_or("/linux/cgroupsPath")).hint(hint)
+    }
+}
+
+impl CgroupDir {
+    /// Whether [`crate::Cgroup::create`] will have this directory in the end: always, unless it
+    /// [may lack](Self::may_lack) and this user may neither make nor use it.
+    ///
+    /// ```no_run
+    /// # let plan: cofferdam_cgroup::CgroupPlan = unimplemented!();
+    /// for dir in plan.dirs.iter().filter(|d| !d.within_reach()) {
+    ///     println!("without {}", dir.path.display());
+    /// }
+    /// ```
+    #[must_use]
+    pub fn within_reach(&self) -> bool {
+        let nearest = self.path.ancestors().find(|p| p.exists()).unwrap_or(&self.mount_point);
+        let path = std::ffi::CString::new(nearest.as_os_str().as_bytes());
+        !self.may_lack || path.is_ok_and(|p| cofferdam_sys::access::writable(&p).is_ok())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use cofferdam_cgroup::{CgroupPlan, Hierarchies, PlanOptions, Version};
+use cofferdam_cgroup::{CgroupPlan, Hierarchies, PlanOptions, V1Hierarchy, Version};
 use cofferdam_oci::{Reject, Resources};
 use cofferdam_plan::{CgroupDir, HostFacts, InitPlan, Options, plan_init};
 
@@ -43,7 +43,9 @@ pub(crate) fn decide(id: &ContainerId, bundle: &Bundle, options: &CreateOptions)
             ignored: Vec::new(),
         }
     });
-    let init = plan_init(spec, &facts, &plan_options(id, bundle, options, &cgroup));
+    let mut plan_options = plan_options(id, bundle, options);
+    plan_options.cgroup_dirs = cgroup.dirs.iter().map(|d| seen(&hierarchies, d)).collect();
+    let init = plan_init(spec, &facts, &plan_options);
     let overlay = overlay(bundle, &mut rejects);
     match init {
         Ok(mut init) if rejects.is_empty() => {
@@ -79,17 +81,23 @@ fn cgroups(
     cofferdam_cgroup::plan(hierarchies, path, id.as_str(), resources, &options)
 }
 
-fn plan_options(id: &ContainerId, bundle: &Bundle, options: &CreateOptions, cgroup: &CgroupPlan) -> Options {
-    let dir = |d: &cofferdam_cgroup::CgroupDir| CgroupDir {
+/// The directory that the process will be in: without rights to cgroups of its own, the caller's.
+fn seen(hierarchies: &Hierarchies, d: &cofferdam_cgroup::CgroupDir) -> CgroupDir {
+    let own = || hierarchies.v1.iter().find(|h| h.mount_point == d.mount_point).map(V1Hierarchy::own_dir);
+    let path = if d.version == Version::V2 || d.within_reach() { None } else { own() };
+    CgroupDir {
         options: if d.version == Version::V2 { Vec::new() } else { d.controllers.clone() },
-        path: d.path.clone(),
-    };
+        path: path.unwrap_or_else(|| d.path.clone()),
+    }
+}
+
+fn plan_options(id: &ContainerId, bundle: &Bundle, options: &CreateOptions) -> Options {
     Options {
         bundle: bundle.dir.clone(),
         id: id.as_str().to_owned(),
         no_pivot: options.no_pivot,
         no_new_keyring: options.no_new_keyring,
-        cgroup_dirs: cgroup.dirs.iter().map(dir).collect(),
+        cgroup_dirs: Vec::new(),
         notify_socket: options.notify_socket.is_some(),
         notify_directory: None,
         preserve_fds: options.preserve_fds.saturating_add(options.listen_fds),
