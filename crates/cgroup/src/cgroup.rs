@@ -65,7 +65,15 @@ impl SavedCgroup {
     /// found again should the caller be killed in the middle.
     #[must_use]
     pub fn intended(plan: &CgroupPlan) -> Self {
-        Self { mode: plan.mode, dirs: plan.dirs.clone(), parents: Vec::new() }
+        let mut parents: Vec<PathBuf> = Vec::new();
+        for dir in &plan.dirs {
+            let above = dir.path.ancestors().skip(1);
+            let own = above.take_while(|p| p.starts_with(&dir.mount_point) && **p != *dir.mount_point);
+            let mut missing: Vec<PathBuf> = own.take_while(|p| !p.exists()).map(Path::to_path_buf).collect();
+            missing.reverse();
+            parents.extend(missing);
+        }
+        Self { mode: plan.mode, dirs: plan.dirs.clone(), parents }
     }
 
     /// The directories by controller, as runc's state has them: the v2 tree is the empty name, and

@@ -11,7 +11,6 @@ use std::fmt;
 pub(crate) struct Failure {
     message: String,
     code: i32,
-    absent: bool,
 }
 
 /// What a command gives back: the exit code, or why there is none.
@@ -20,7 +19,7 @@ pub(crate) type Outcome = Result<i32, Failure>;
 impl Failure {
     /// A failure with exit code 1.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: 1, absent: false }
+        Self { message: message.into(), code: 1 }
     }
 
     /// A failed call of the system: what was being done, and the system's answer.
@@ -47,11 +46,6 @@ impl Failure {
     pub(crate) fn code(&self) -> i32 {
         self.code
     }
-
-    /// Whether it is that the container does not exist.
-    pub(crate) fn is_absent(&self) -> bool {
-        self.absent
-    }
 }
 
 /// The system's words for an error without the number that std appends, lower case as in Go.
@@ -69,7 +63,7 @@ impl From<Error> for Failure {
             Some(words) if !text.contains(words) => format!("{words}: {text}"),
             _ => text,
         };
-        Self { message, code: 1, absent: error.kind() == ErrorKind::NotFound }
+        Self { message, code: 1 }
     }
 }
 
@@ -90,7 +84,6 @@ mod tests {
     fn engines_find_their_words() {
         let absent = Failure::from(Error::new(ErrorKind::NotFound, "load state").with_object("x"));
         assert!(absent.message().starts_with("container does not exist: "));
-        assert!(absent.is_absent());
         let said = Failure::from(Error::new(ErrorKind::NotFound, "container does not exist"));
         assert_eq!(said.message().matches("does not exist").count(), 1);
     }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use cofferdam_oci::{MAX_DOCUMENT, Pointer, Spec, parse_spec};
@@ -63,7 +64,14 @@ pub(crate) fn read_bounded(path: &Path, step: &str) -> Result<Vec<u8>> {
         let error = Error::io(step, path, e);
         if e.kind() == std::io::ErrorKind::NotFound { error.with_pointer(&Pointer::root()) } else { error }
     };
-    let file = File::open(path).map_err(|e| failed(&e))?;
+    // A fifo would keep us waiting for somebody to write to it.
+    let nonblock = i32::try_from(cofferdam_sys::open::O_NONBLOCK).unwrap_or_default();
+    let file = File::options().read(true).custom_flags(nonblock).open(path).map_err(|e| failed(&e))?;
+    if !file.metadata().map_err(|e| failed(&e))?.is_file() {
+        return Err(Error::new(ErrorKind::Configuration, step)
+            .with_object(path.display().to_string())
+            .with_detail("not a regular file"));
+    }
     let mut bytes = Vec::with_capacity(16 << 10);
     let limit = u64::try_from(MAX_DOCUMENT).unwrap_or(u64::MAX).saturating_add(1);
     file.take(limit).read_to_end(&mut bytes).map_err(|e| failed(&e))?;

@@ -19,9 +19,9 @@ use crate::opened::Opened;
 use crate::options::{CreateOptions, Stdio, TerminalMode};
 use crate::process::Process;
 use crate::state::{CONFIG, START, Saved};
-use crate::store::{Claim, Store, write_pid_file};
+use crate::store::{Claim, Store};
 use crate::upbringing::{Parent, Upbringing};
-use crate::{Bundle, ContainerId, Error, Result, hooks, maps, pid, sockets, spawn, talk};
+use crate::{Bundle, ContainerId, Error, Result, hooks, maps, pid, pid_file, sockets, spawn, talk};
 
 /// Whether the program runs at once or waits for `start`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,7 +190,7 @@ impl Keeper<'_> {
     fn hand_over(&self, upbringing: &Upbringing) -> Result<()> {
         let pid = upbringing.pid();
         if let Some(path) = &self.options.pid_file {
-            write_pid_file(path, pid)?;
+            pid_file::write(path, pid)?;
         }
         if let Some(path) = &self.options.pidfd_socket {
             let pidfd =

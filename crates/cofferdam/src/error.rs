@@ -186,13 +186,13 @@ impl fmt::Display for Error {
         }
         f.write_str(&e.step)?;
         if let Some(object) = &e.object {
-            write!(f, " {object}")?;
+            write!(f, " {}", one_line(object))?;
         }
         if let Some(errno) = e.errno.filter(|e| e.0 != 0) {
             write!(f, ": {errno}")?;
         }
         if let Some(detail) = &e.detail {
-            write!(f, ": {detail}")?;
+            write!(f, ": {}", one_line(detail))?;
         }
         if let Some(pointer) = &e.pointer {
             write!(f, " [{pointer}]")?;
@@ -202,6 +202,16 @@ impl fmt::Display for Error {
             None => Ok(()),
         }
     }
+}
+
+/// What others wrote, with control characters escaped: it must not look like a line of its own.
+fn one_line(text: &str) -> std::borrow::Cow<'_, str> {
+    if !text.contains(|c: char| c.is_control()) {
+        return text.into();
+    }
+    text.chars()
+        .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+        .collect()
 }
 
 impl std::error::Error for Error {}

@@ -13,9 +13,8 @@ use crate::opened::Opened;
 use crate::options::{ExecOptions, TerminalMode};
 use crate::process::Process;
 use crate::spawn::Newborn;
-use crate::store::write_pid_file;
 use crate::upbringing::{Parent, Upbringing};
-use crate::{Error, Result, facts, lower, pid, sockets, spawn, talk};
+use crate::{Error, Result, facts, lower, pid, pid_file, sockets, spawn, talk};
 
 pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Process> {
     match container.status()? {
@@ -151,7 +150,7 @@ impl Keeper<'_> {
 
     fn hand_over(&self, pid: i32) -> Result<()> {
         if let Some(path) = &self.options.pid_file {
-            write_pid_file(path, pid)?;
+            pid_file::write(path, pid)?;
         }
         if let Some(path) = &self.options.pidfd_socket {
             let pidfd =

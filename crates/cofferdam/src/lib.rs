@@ -42,6 +42,7 @@ mod maps;
 mod network;
 mod opened;
 mod rdt;
+mod salvage;
 mod spawn;
 mod state;
 mod talk;
@@ -52,6 +53,7 @@ mod agent;
 mod clock;
 mod hooks;
 mod pid;
+mod pid_file;
 mod sockets;
 
 pub use cofferdam_cgroup as cgroup;

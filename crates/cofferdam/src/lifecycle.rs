@@ -118,29 +118,27 @@ impl Container {
     /// # Errors
     /// [`ErrorKind::WrongState`] while it runs, without `force`.
     pub fn delete(self, force: bool) -> Result<()> {
+        if force {
+            return self.store.remove(&self.id);
+        }
         let _lock = store::lock(&self.dir(), &self.id)?;
-        match self.status() {
-            Ok(Status::Stopped | Status::Creating | Status::Created) => {}
-            Err(e) if !force => return Err(e),
-            Ok(status) if !force => {
+        // Who held the lock until now may have gone on with it.
+        let now = self.store.load(&self.id)?;
+        match now.status()? {
+            Status::Stopped | Status::Creating | Status::Created => now.remove_all(),
+            status => {
                 let what =
                     format!("cannot delete container {} that is not stopped: {}", self.id, status.as_str());
-                return Err(self.wrong_state(&what));
+                Err(self.wrong_state(&what))
             }
-            _ => {}
         }
-        self.remove_all()
     }
 
     /// Ends every process and removes everything that is the container's, in the order that lets a
     /// second attempt find what a first one left.
     pub(crate) fn remove_all(&self) -> Result<()> {
         self.end_init()?;
-        let cgroup = self.cgroup();
-        if !self.saved.own_pid_namespace || self.saved.pid == 0 {
-            cgroup.kill(SIGKILL)?;
-        }
-        cgroup.delete()?;
+        self.remove_cgroup()?;
         crate::rdt::remove(&self.saved.resctrl)?;
         let hooks = self.hooks().unwrap_or_default();
         let failed =
@@ -149,6 +147,23 @@ impl Container {
         // The specification wants a warning at most: the container is gone, whatever its hooks say.
         drop(failed);
         Ok(())
+    }
+
+    fn remove_cgroup(&self) -> Result<()> {
+        const EBUSY: Option<i32> = Some(Errno::EBUSY.0);
+        let cgroup = self.cgroup();
+        if self.saved.pid == 0 {
+            // Half-made: its child ends by itself, as nobody answers it, and never joined a cgroup with
+            // others. Whoever stays in one that we merely meant to make is somebody else's.
+            return match cgroup.delete() {
+                Err(e) if e.errno == EBUSY => Ok(()),
+                other => Ok(other?),
+            };
+        }
+        if !self.saved.own_pid_namespace {
+            cgroup.kill(SIGKILL)?;
+        }
+        Ok(cgroup.delete()?)
     }
 
     /// Kills the first process and waits until it has ended: with its PID namespace all others have.
@@ -168,6 +183,7 @@ impl Container {
                 .with_object(self.saved.pid.to_string())
                 .with_hint("it may be stuck in the kernel, on a file system that does not answer"));
         }
+        crate::process::reap_unheld(self.saved.pid, &process);
         Ok(())
     }
 }

@@ -1,6 +1,9 @@
 //! A started process, held by its pidfd.
 
+use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cofferdam_sys::wait::{Ended, wait_pidfd};
 use cofferdam_sys::{Errno, pidfd};
@@ -9,7 +12,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// A process that was started in a container, a child of the caller.
 ///
-/// Dropping it neither ends nor reaps the process.
+/// Dropping it does not end the process. One that has ended by then is reaped; one that ends later is
+/// reaped by [`crate::Container::delete`], if it is the container's first.
 ///
 /// ```no_run
 /// # fn f(process: cofferdam::Process) -> cofferdam::Result<()> {
@@ -23,6 +27,24 @@ pub struct Process {
     pid: i32,
     pidfd: OwnedFd,
     terminal: Option<OwnedFd>,
+    /// Whether its number is in [`HELD`].
+    held: AtomicBool,
+}
+
+/// Processes whose status somebody may still ask for: nobody else reaps them.
+static HELD: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+fn held() -> MutexGuard<'static, BTreeSet<i32>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reaps a process that has ended, if it is a child of the caller's that no [`Process`] stands for.
+pub(crate) fn reap_unheld(pid: i32, pidfd: &OwnedFd) {
+    let held = held();
+    if !held.contains(&pid) {
+        // ECHILD: it is not ours, and whose it is reaps it.
+        let _ = wait_pidfd(pidfd.as_raw_fd(), true, false);
+    }
 }
 
 /// How a process ended.
@@ -57,7 +79,8 @@ impl ExitStatus {
 
 impl Process {
     pub(crate) fn new(pid: i32, pidfd: OwnedFd, terminal: Option<OwnedFd>) -> Self {
-        Self { pid, pidfd, terminal }
+        held().insert(pid);
+        Self { pid, pidfd, terminal, held: AtomicBool::new(true) }
     }
 
     /// Its number in the caller's PID namespace.
@@ -78,6 +101,7 @@ impl Process {
     /// When it was reaped already, by somebody else in the calling program.
     pub fn wait(&self) -> Result<ExitStatus> {
         let ended = wait_pidfd(self.pidfd.as_raw_fd(), false, false);
+        self.release();
         match ended.map_err(|e| self.failed("waiting for", e))? {
             Some(Ended::Exited(code)) => Ok(ExitStatus::Code(code)),
             Some(Ended::Killed(signal)) => Ok(ExitStatus::Signal(signal)),
@@ -92,6 +116,9 @@ impl Process {
     pub fn try_wait(&self) -> Result<Option<ExitStatus>> {
         let ended =
             wait_pidfd(self.pidfd.as_raw_fd(), true, false).map_err(|e| self.failed("waiting for", e))?;
+        if ended.is_some() {
+            self.release();
+        }
         Ok(ended.map(|e| match e {
             Ended::Exited(code) => ExitStatus::Code(code),
             Ended::Killed(signal) => ExitStatus::Signal(signal),
@@ -111,8 +138,24 @@ impl Process {
         }
     }
 
+    /// Its number may belong to another process from now on.
+    fn release(&self) {
+        if self.held.swap(false, Ordering::Relaxed) {
+            held().remove(&self.pid);
+        }
+    }
+
     fn failed(&self, doing: &str, errno: Errno) -> Error {
         Error::system(format!("{doing} process"), errno).with_object(self.pid.to_string())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.held.load(Ordering::Relaxed) {
+            let _ = wait_pidfd(self.pidfd.as_raw_fd(), true, false);
+            self.release();
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Where state is kept: one directory per container below a root, owned by whoever holds its lock.
 
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use cofferdam_sys::Errno;
+
 use crate::container::Container;
-use crate::state::Saved;
+use crate::state::{STATE, Saved};
 use crate::{ContainerId, Error, ErrorKind, Result};
 
 /// The place of all containers' state (`--root`).
@@ -88,7 +90,7 @@ impl Store {
         }
         for _ in 0..2 {
             match DirBuilder::new().mode(0o711).create(&dir) {
-                Ok(()) => return Claim::lock(dir),
+                Ok(()) => return Claim::lock(dir, id),
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => self.make_root()?,
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => self.clear(id, &dir)?,
                 Err(e) => return Err(Error::io("making the state directory", &dir, &e)),
@@ -98,7 +100,7 @@ impl Store {
             .mode(0o711)
             .create(&dir)
             .map_err(|e| Error::io("making the state directory", &dir, &e))?;
-        Claim::lock(dir)
+        Claim::lock(dir, id)
     }
 
     fn make_root(&self) -> Result<()> {
@@ -123,16 +125,40 @@ impl Store {
 
     /// Removes a half-made container; a whole one, or one that is being made, is an error.
     fn clear(&self, id: &ContainerId, dir: &Path) -> Result<()> {
-        let exists = || {
-            Error::new(ErrorKind::AlreadyExists, "container with given ID already exists:")
-                .with_object(id.as_str())
+        let lock = match try_lock(dir) {
+            Err(e) if e.errno() == Some(Errno::ENOENT.0) => return Ok(()),
+            other => other?.ok_or_else(|| exists(id))?,
         };
-        let Some(_lock) = try_lock(dir)? else { return Err(exists()) };
+        if !is_still(dir, &lock) {
+            return Ok(());
+        }
         match Saved::read(dir) {
-            Ok(saved) if saved.pid != 0 => Err(exists()),
+            Ok(saved) if saved.pid != 0 => Err(exists(id)),
             Ok(saved) => Container::from_saved(self.clone(), id.clone(), saved).remove_all(),
             // Nothing had been made yet when this little had been written.
-            Err(_) => remove_dir(dir),
+            Err(_) if !has_state(dir) => remove_dir(dir),
+            // Damaged: what it owns is not known, and somebody may want to look at it.
+            Err(_) => Err(exists(id).with_hint("its state is damaged: delete --force removes what is left")),
+        }
+    }
+
+    /// Ends and removes a container by force, also one that is half-made or whose state is damaged.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none; what could not be removed.
+    ///
+    /// ```
+    /// let store = cofferdam::Store::new("/run/nowhere");
+    /// let id = cofferdam::ContainerId::new("nobody").unwrap();
+    /// assert_eq!(store.remove(&id).unwrap_err().kind(), cofferdam::ErrorKind::NotFound);
+    /// ```
+    pub fn remove(&self, id: &ContainerId) -> Result<()> {
+        let dir = self.dir(id);
+        let _lock = lock(&dir, id)?;
+        match Saved::read(&dir) {
+            Ok(saved) => Container::from_saved(self.clone(), id.clone(), saved).remove_all(),
+            Err(_) if !has_state(&dir) => remove_dir(&dir),
+            Err(_) => crate::salvage::remove(self, id),
         }
     }
 }
@@ -146,10 +172,15 @@ pub(crate) struct Claim {
 }
 
 impl Claim {
-    fn lock(dir: PathBuf) -> Result<Self> {
-        let lock = File::open(&dir).map_err(|e| Error::io("opening the state directory", &dir, &e))?;
-        lock.lock().map_err(|e| Error::io("locking the state directory", &dir, &e))?;
-        Ok(Self { dir, _lock: lock, keep: false })
+    /// Of two that make the same container at the same time, one gets it: the other finds the directory
+    /// locked, made anew or filled.
+    fn lock(dir: PathBuf, id: &ContainerId) -> Result<Self> {
+        match try_lock(&dir)? {
+            Some(lock) if is_still(&dir, &lock) && !has_state(&dir) => {
+                Ok(Self { dir, _lock: lock, keep: false })
+            }
+            _ => Err(exists(id)),
+        }
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -176,7 +207,25 @@ pub(crate) fn lock(dir: &Path, id: &ContainerId) -> Result<File> {
         other => other.map_err(|e| Error::io("opening the state directory", dir, &e))?,
     };
     file.lock().map_err(|e| Error::io("locking the state directory", dir, &e))?;
-    Ok(file)
+    // Who held the lock may have removed the container, and another one may have its name by now.
+    if is_still(dir, &file) { Ok(file) } else { Err(not_found(id)) }
+}
+
+/// Whether the directory at `dir` is the one that is open.
+fn is_still(dir: &Path, open: &File) -> bool {
+    match (fs::symlink_metadata(dir), open.metadata()) {
+        (Ok(now), Ok(then)) => (now.dev(), now.ino()) == (then.dev(), then.ino()),
+        _ => false,
+    }
+}
+
+/// Whether the state was ever written: before that, nothing else was made.
+fn has_state(dir: &Path) -> bool {
+    fs::symlink_metadata(dir.join(STATE)).is_ok()
+}
+
+fn exists(id: &ContainerId) -> Error {
+    Error::new(ErrorKind::AlreadyExists, "container with given ID already exists:").with_object(id.as_str())
 }
 
 fn try_lock(dir: &Path) -> Result<Option<File>> {
@@ -200,16 +249,4 @@ pub(crate) fn not_found(id: &ContainerId) -> Error {
 /// Our effective user id: /proc/self is ours.
 fn uid() -> u32 {
     fs::metadata("/proc/self").map_or(0, |m| m.uid())
-}
-
-/// Makes a file that a caller named, whole: written beside its name, then renamed.
-pub(crate) fn write_pid_file(path: &Path, pid: i32) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let new = path.with_file_name(format!(".{name}.{pid}"));
-    let write = || {
-        fs::write(&new, pid.to_string())?;
-        fs::set_permissions(&new, fs::Permissions::from_mode(0o644))?;
-        fs::rename(&new, path)
-    };
-    write().map_err(|e| Error::io("writing the pid file", path, &e))
 }

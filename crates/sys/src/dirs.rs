@@ -90,6 +90,19 @@ pub fn unlinkat(dir: i32, path: &CStr, flags: u32) -> Result<()> {
     unsafe { syscall!(nr::UNLINKAT, dir, path.as_ptr(), flags) }.map(drop)
 }
 
+/// Gives what `from` leads to, through a last link too, another name: `to`. With `/proc/self/fd/N`, that is
+/// the first name of a file that was made without one (`O_TMPFILE`).
+/// <https://man7.org/linux/man-pages/man2/link.2.html>
+///
+/// # Errors
+/// As linkat(2); `ENOENT` also when /proc is not mounted.
+pub fn link_following(from: &CStr, to: &CStr) -> Result<()> {
+    const AT_SYMLINK_FOLLOW: u32 = 0x400;
+    let at = crate::open::AT_FDCWD;
+    // SAFETY: two null-terminated strings.
+    unsafe { syscall!(nr::LINKAT, at, from.as_ptr(), at, to.as_ptr(), AT_SYMLINK_FOLLOW) }.map(drop)
+}
+
 /// Changes the owner of what `fd` refers to (an `O_PATH` descriptor will do).
 /// <https://man7.org/linux/man-pages/man2/chown.2.html>
 ///

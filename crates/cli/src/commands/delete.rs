@@ -1,8 +1,8 @@
 //! `delete`: remove what a container leaves behind.
 
-use cofferdam::Status;
+use cofferdam::{ErrorKind, Status};
 
-use crate::context::Context;
+use crate::context::{Context, container_id};
 use crate::failure::{Failure, Outcome};
 
 /// Delete a container
@@ -19,12 +19,15 @@ pub(crate) struct Delete {
 
 impl Delete {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        let container = match context.container(&self.container_id) {
-            Err(failure) if failure.is_absent() && self.force => return Ok(0),
-            found => found?,
-        };
+        if self.force {
+            return match context.store.remove(&container_id(&self.container_id)?) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+                _ => Ok(0),
+            };
+        }
+        let container = context.container(&self.container_id)?;
         let status = container.status()?;
-        if self.force || status == Status::Created {
+        if status == Status::Created {
             container.delete(true)?;
             return Ok(0);
         }

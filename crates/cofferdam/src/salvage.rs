@@ -1,0 +1,33 @@
+//! Removing a container whose state cannot be read: what it owns is decided again from the configuration
+//! that was kept beside the state.
+//!
+//! Called by [`Store::remove`] only, with the container's lock held.
+
+use cofferdam_cgroup::{Cgroup, SavedCgroup};
+
+use crate::decide::decide;
+use crate::state::CONFIG;
+use crate::store::{Store, remove_dir};
+use crate::{Bundle, ContainerId, CreateOptions, Result};
+
+const SIGKILL: i32 = 9;
+
+/// Kills whoever is in the cgroups that the configuration asks for, removes these and the state.
+pub(crate) fn remove(store: &Store, id: &ContainerId) -> Result<()> {
+    let dir = store.dir(id);
+    if let Some(cgroup) = cgroup(store, id) {
+        cgroup.kill(SIGKILL)?;
+        cgroup.delete()?;
+    }
+    remove_dir(&dir)
+}
+
+/// Nothing where the configuration is damaged too: then nobody knows.
+fn cgroup(store: &Store, id: &ContainerId) -> Option<Cgroup> {
+    let bytes =
+        crate::bundle::read_bounded(&store.dir(id).join(CONFIG), "reading the container's configuration")
+            .ok()?;
+    let bundle = Bundle::from_spec("/", cofferdam_oci::parse_spec(&bytes).ok()?);
+    let decision = decide(id, &bundle, &CreateOptions::default()).ok()?;
+    Some(Cgroup::load(SavedCgroup::intended(&decision.cgroup)))
+}
