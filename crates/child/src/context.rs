@@ -79,6 +79,8 @@ pub(crate) struct Context {
     pub(crate) terminal: Option<Fd>,
     /// The container's state, for hooks.
     pub(crate) state: Option<Fd>,
+    /// The tmpfs that holds the layers of a root in memory.
+    pub(crate) memory: Option<Fd>,
     /// The host's /dev/null, verified.
     pub(crate) null: Option<Fd>,
     /// An empty read-only tmpfs, attached nowhere: all masked directories are copies of it.
@@ -98,6 +100,7 @@ impl Context {
             root: None,
             terminal: None,
             state: None,
+            memory: None,
             null: None,
             empty: None,
             found: Buffer::new(),

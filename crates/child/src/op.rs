@@ -114,6 +114,24 @@ mod table {
             /// `userxattr`, needed in user namespaces.
             userxattr: bool,
         }
+        /// An empty root in memory, to be filled by [`Op::Layer`] and others.
+        LayeredRoot {
+            /// Directory on the host that it stands for.
+            path: &'a CStr,
+            /// Parameters of the tmpfs, as [`Op::Mount`]'s.
+            params: List<'a>,
+        }
+        /// A copy-on-write view of a directory becomes a directory of a layered root.
+        Layer {
+            /// Name in the root.
+            name: &'a CStr,
+            /// Directory on the host.
+            source: &'a CStr,
+            /// `userxattr`, needed in user namespaces.
+            userxattr: bool,
+        }
+        /// A layered root takes the place of the directory that it stands for.
+        PlaceRoot { #[doc = "Directory on the host."] path: &'a CStr, }
         /// The root is what `/` is now (in a container that was entered).
         EnterRoot {}
         /// Mounts a new file system inside.
@@ -237,7 +255,7 @@ mod table {
         /// Makes a path inside, and all mounts below, read-only; one that is not there is left alone.
         Readonly { #[doc = "Where."] path: &'a CStr, }
         /// Makes the root the process's root and leaves the old one.
-        Pivot {}
+        Pivot { #[doc = "Whether mounts of the old root may be shared."] shared: bool, }
         /// As [`Op::Pivot`], by `MS_MOVE` and chroot(2).
         MoveRoot {}
         /// As [`Op::Pivot`], by chroot(2) alone.

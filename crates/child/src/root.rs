@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use cofferdam_sys::mount_setattr::{MS_PRIVATE, MountAttr, mount_setattr};
+use cofferdam_sys::mount_setattr::{MS_PRIVATE, MS_SLAVE, MountAttr, mount_setattr};
 use cofferdam_sys::{Errno, Fd, Result, dirs, fsopen, mount_setattr, open, pivot_root, stat};
 
 use crate::context::{Context, Done};
@@ -79,9 +79,15 @@ pub(crate) fn enter(c: &mut Context) -> Done {
     Ok(())
 }
 
-pub(crate) fn pivot(c: &Context) -> Done {
+pub(crate) fn pivot(c: &Context, shared: bool) -> Done {
+    let old = if shared { Some(open::open(c"/", open::O_PATH | open::O_DIRECTORY)?) } else { None };
     dirs::fchdir(c.root()?)?;
     pivot_root::pivot_root_here()?;
+    if let Some(old) = old {
+        // Taking off a shared mount takes off its peers, which are the host's.
+        let slave = MountAttr { propagation: MS_SLAVE, ..MountAttr::default() };
+        mount_setattr(old.raw(), fsopen::AT_RECURSIVE, &slave)?;
+    }
     pivot_root::umount_here()?;
     Ok(dirs::chdir(c"/")?)
 }

@@ -4,11 +4,12 @@
 
 use std::path::PathBuf;
 
-use cofferdam_cgroup::{CgroupPlan, Hierarchies, PlanOptions, V1Hierarchy, Version};
+use cofferdam_cgroup::{CgroupPlan, Hierarchies, Ignored, PlanOptions, V1Hierarchy, Version};
 use cofferdam_oci::{Reject, Resources};
 use cofferdam_plan::{CgroupDir, HostFacts, InitPlan, Options, plan_init};
 
 use crate::options::{CreateOptions, TerminalMode};
+use crate::overlay::{self, OverlayPlan};
 use crate::{Bundle, ContainerId, Error, ErrorKind, Result};
 
 /// Everything that is decided before anything is made.
@@ -17,12 +18,9 @@ pub(crate) struct Decision {
     pub(crate) facts: HostFacts,
     pub(crate) cgroup: CgroupPlan,
     pub(crate) init: InitPlan,
-    /// Parameters of the tmpfs of an overlay over the root.
-    pub(crate) overlay: Option<Vec<String>>,
+    /// A writable layer over the root, in memory.
+    pub(crate) overlay: Option<OverlayPlan>,
 }
-
-/// The annotation by which a container's root gets a writable layer in memory.
-pub(crate) const OVERLAY: &str = "io.cofferdam.rootfs.overlay";
 
 pub(crate) fn decide(id: &ContainerId, bundle: &Bundle, options: &CreateOptions) -> Result<Decision> {
     if options.systemd_cgroup {
@@ -46,10 +44,11 @@ pub(crate) fn decide(id: &ContainerId, bundle: &Bundle, options: &CreateOptions)
     let mut plan_options = plan_options(id, bundle, options);
     plan_options.cgroup_dirs = cgroup.dirs.iter().map(|d| seen(&hierarchies, d)).collect();
     let init = plan_init(spec, &facts, &plan_options);
-    let overlay = overlay(bundle, &mut rejects);
+    let params = overlay::params(bundle, &mut rejects);
     match init {
         Ok(mut init) if rejects.is_empty() => {
             listen_fds(&mut init, options.listen_fds);
+            let overlay = params.map(|params| overlay::decide(params, &init));
             Ok(Decision { facts, cgroup, init, overlay })
         }
         Ok(_) => Err(Error::rejected(rejects)),
@@ -73,12 +72,31 @@ fn cgroups(
     let path = linux.and_then(|l| l.cgroups_path.as_deref());
     let device_paths =
         linux.map(|l| l.devices.iter().map(|d| format!("{} {}:{}", d.kind, d.major, d.minor)).collect());
-    let options = PlanOptions {
+    let plan_options = PlanOptions {
         rootless: options.rootless.unwrap_or(facts.euid != 0 || facts.in_user_namespace),
         ignore_v1_only: true,
         device_paths: device_paths.unwrap_or_default(),
     };
-    cofferdam_cgroup::plan(hierarchies, path, id.as_str(), resources, &options)
+    let plan = cofferdam_cgroup::plan(hierarchies, path, id.as_str(), resources, &plan_options)?;
+    if options.no_cgroups { without(plan) } else { Ok(plan) }
+}
+
+/// The plan without cgroups: a limit cannot be kept then, while rules for devices, which engines always
+/// write, only ever take away.
+fn without(plan: CgroupPlan) -> std::result::Result<CgroupPlan, Vec<Reject>> {
+    const DEVICES: &str = "/linux/resources/devices";
+    let limits: Vec<_> = plan.writes.iter().filter(|w| !w.pointer.starts_with(DEVICES)).collect();
+    if !limits.is_empty() {
+        let reject = |w: &&cofferdam_cgroup::CgroupWrite| {
+            Reject::new(
+                cofferdam_oci::Pointer::new(w.pointer.as_str()),
+                "needs a cgroup, and cgroups are disabled",
+            )
+        };
+        return Err(limits.iter().map(reject).collect());
+    }
+    let devices = Ignored { pointer: DEVICES.into(), reason: "cgroups are disabled".into() };
+    Ok(CgroupPlan { dirs: Vec::new(), writes: Vec::new(), devices: None, ignored: vec![devices], ..plan })
 }
 
 /// The directory that the process will be in: without rights to cgroups of its own, the caller's.
@@ -102,19 +120,6 @@ fn plan_options(id: &ContainerId, bundle: &Bundle, options: &CreateOptions) -> O
         notify_directory: None,
         preserve_fds: options.preserve_fds.saturating_add(options.listen_fds),
     }
-}
-
-/// `""` or `size=BYTES`, as tmpfs(5) takes it.
-fn overlay(bundle: &Bundle, rejects: &mut Vec<Reject>) -> Option<Vec<String>> {
-    let value = bundle.spec.annotations.get(OVERLAY)?;
-    let mut params: Vec<String> = vec!["ssource".into(), "cofferdam".into(), "smode".into(), "755".into()];
-    if let Some(size) = value.strip_prefix("size=") {
-        params.extend(["ssize".into(), size.into()]);
-    } else if !value.is_empty() {
-        let pointer = cofferdam_oci::Pointer::new("/annotations").key(OVERLAY);
-        rejects.push(Reject::new(pointer, format!("{value:?} is neither empty nor size=BYTES")));
-    }
-    Some(params)
 }
 
 /// A terminal needs somebody to keep its master.

@@ -30,6 +30,7 @@ pub mod template;
 mod decide;
 mod facts;
 mod lower;
+mod overlay;
 mod program;
 
 // Making.

@@ -28,6 +28,8 @@ pub struct CreateOptions {
     pub no_new_keyring: bool,
     /// cgroups by systemd.
     pub systemd_cgroup: bool,
+    /// No cgroups at all: the process stays in the caller's.
+    pub no_cgroups: bool,
     /// Whether missing rights are expected; absent: whether the caller is not root.
     pub rootless: Option<bool>,
     /// systemd's notify socket (`NOTIFY_SOCKET`).

@@ -7,6 +7,7 @@
 mod devices;
 mod exec;
 mod mounts;
+mod overlay;
 mod process;
 mod start;
 
@@ -19,7 +20,10 @@ use cofferdam_sys::mount_setattr::PROPAGATION;
 
 pub(crate) use exec::exec;
 
-use crate::program::{Program, c_path, c_string, descriptors, list, words};
+use crate::overlay::OverlayPlan;
+use crate::program::{Program, c_path, c_string, descriptors, words};
+
+const MS_SHARED: u64 = 1 << 20;
 
 /// What the parent has prepared: numbers of descriptors, -1 or nothing where there is none.
 #[derive(Debug, Default)]
@@ -38,8 +42,8 @@ pub(crate) struct Inputs {
     pub(crate) start: Option<i32>,
     /// What becomes standard input, output and error; empty leaves them.
     pub(crate) stdio: Vec<i32>,
-    /// Parameters of an overlay over the root, if there is one.
-    pub(crate) overlay: Option<Vec<String>>,
+    /// A writable layer over the root, if there is one.
+    pub(crate) overlay: Option<OverlayPlan>,
     /// pidfd of the container's init, for exec.
     pub(crate) init: i32,
 }
@@ -195,18 +199,9 @@ fn root(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
             Op::Propagation { flag: plan.root.propagation & PROPAGATION },
         );
     }
-    if let Some(params) = &inputs.overlay {
-        let params = list(params.iter().map(String::as_str));
-        let userxattr = plan.new_namespaces & CLONE_NEWUSER != 0;
-        let op = Op::OverlayRoot {
-            path: &c_path(path),
-            params: cofferdam_child::wire::List::new(&params),
-            userxattr,
-        };
-        p.step("laying a writable layer over", text, &pointer, op);
-        return;
+    if let Some(overlay) = &inputs.overlay {
+        return overlay::root(p, overlay, path);
     }
-    const MS_SHARED: u64 = 1 << 20;
     let op = Op::OpenRoot {
         path: &c_path(path),
         fd: inputs.root.unwrap_or(-1),
@@ -272,7 +267,7 @@ fn seal(p: &mut Program, plan: &InitPlan) {
     mounts::seal_root(p, plan);
     let pointer = Pointer::new("/root/path");
     let op = match plan.root.pivot {
-        Pivot::PivotRoot => Op::Pivot {},
+        Pivot::PivotRoot => Op::Pivot { shared: plan.root.propagation & MS_SHARED != 0 },
         Pivot::MoveRoot => Op::MoveRoot {},
         Pivot::Chroot => Op::Chroot {},
     };
