@@ -139,11 +139,11 @@ impl CgroupDir {
     /// Whether [`crate::Cgroup::create`] will have this directory in the end: always, unless it
     /// [may lack](Self::may_lack) and this user may neither make nor use it.
     ///
-    /// ```no_run
-    /// # let plan: cofferdam_cgroup::CgroupPlan = unimplemented!();
-    /// for dir in plan.dirs.iter().filter(|d| !d.within_reach()) {
-    ///     println!("without {}", dir.path.display());
-    /// }
+    /// ```
+    /// use cofferdam_cgroup::{Hierarchies, PlanOptions, plan};
+    /// let h = Hierarchies::parse(b"31 1 0:30 / /c rw - cgroup2 cgroup2 rw\n", b"0::/\n");
+    /// let plan = plan(&h, Some("/a"), "id", &Default::default(), &PlanOptions::default()).unwrap();
+    /// assert!(plan.dirs.iter().all(|d| d.within_reach()));
     /// ```
     #[must_use]
     pub fn within_reach(&self) -> bool {

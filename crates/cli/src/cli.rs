@@ -58,6 +58,9 @@ pub(crate) struct Global {
     /// Let systemd make the cgroups; cgroupsPath is then SLICE:PREFIX:NAME
     #[arg(long)]
     pub(crate) systemd_cgroup: bool,
+    /// Who makes the cgroups: cgroupfs, systemd, or disabled for none at all
+    #[arg(long, value_name = "MANAGER", value_parser = ["cgroupfs", "systemd", "disabled"], hide_possible_values = true)]
+    pub(crate) cgroup_manager: Option<String>,
     /// Go on without cgroups when there is no permission for them: true, false or auto
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) rootless: String,

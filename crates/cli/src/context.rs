@@ -14,6 +14,8 @@ use crate::log::Log;
 pub(crate) struct Context {
     pub(crate) store: Store,
     pub(crate) systemd_cgroup: bool,
+    /// No cgroups at all.
+    pub(crate) no_cgroups: bool,
     /// `--rootless`; `None` is auto.
     pub(crate) rootless: Option<bool>,
     pub(crate) log: Log,
@@ -30,7 +32,8 @@ impl Context {
         }
         Ok(Self {
             store: Store::new(root),
-            systemd_cgroup: global.systemd_cgroup,
+            systemd_cgroup: global.systemd_cgroup || global.cgroup_manager.as_deref() == Some("systemd"),
+            no_cgroups: global.cgroup_manager.as_deref() == Some("disabled"),
             rootless: rootless(&global.rootless)?,
             log,
         })

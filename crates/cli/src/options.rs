@@ -59,6 +59,7 @@ impl CreateFlags {
             no_pivot: self.no_pivot,
             no_new_keyring: self.no_new_keyring,
             systemd_cgroup: context.systemd_cgroup,
+            no_cgroups: context.no_cgroups,
             rootless: context.rootless,
             notify_socket: std::env::var_os("NOTIFY_SOCKET")
                 .filter(|path| !path.is_empty())

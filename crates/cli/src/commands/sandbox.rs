@@ -87,6 +87,7 @@ impl SandboxFlags {
         let bundle = sandbox.bundle(context.store.root().join(id.as_str()), Caller::current());
         let options = CreateOptions {
             systemd_cgroup: context.systemd_cgroup,
+            no_cgroups: context.no_cgroups,
             rootless: context.rootless,
             terminal: if self.tty { TerminalMode::Own } else { TerminalMode::Socket },
             ..CreateOptions::default()
