@@ -138,6 +138,19 @@ impl Process {
         }
     }
 
+    /// Leaves it to whoever becomes its parent when the caller ends, even if it has ended already: an
+    /// engine that called us is a subreaper, and waits for its status.
+    ///
+    /// ```no_run
+    /// # fn f(process: cofferdam::Process) {
+    /// process.leave();
+    /// std::process::exit(0);
+    /// # }
+    /// ```
+    pub fn leave(self) {
+        self.release();
+    }
+
     /// Its number may belong to another process from now on.
     fn release(&self) {
         if self.held.swap(false, Ordering::Relaxed) {

@@ -105,7 +105,7 @@ impl Exec {
             terminal,
         };
         if detach {
-            container.exec(options)?;
+            container.exec(options)?.leave();
             return Ok(0);
         }
         let host = (terminal == TerminalMode::Own).then(RawTerminal::find).transpose()?;

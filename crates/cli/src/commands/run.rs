@@ -39,7 +39,7 @@ impl Run {
             foreground::become_subreaper(&context.log);
         }
         if self.detach {
-            Container::run(&context.store, &id, &bundle, options)?;
+            Container::run(&context.store, &id, &bundle, options)?.1.leave();
             return Ok(0);
         }
         in_foreground(context, &id, &bundle, options, self.keep)
