@@ -22,7 +22,7 @@ impl Create {
         let id = container_id(&self.container_id)?;
         let bundle = self.flags.bundle()?;
         let options = self.flags.into_options(context, &bundle, true)?;
-        Container::create(&context.store, &id, &bundle, options)?.1.leave();
+        Container::prepare(&context.store, &id, &bundle, options)?.1.leave();
         Ok(0)
     }
 }
