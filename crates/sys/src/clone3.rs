@@ -1,6 +1,6 @@
 //! clone3(2): Linux 5.3; `CLONE_INTO_CGROUP` 5.7.
 //!
-//! Two forms are wrapped: [`fork`], for the child program, and [`clone_exec`], for the library. Not
+//! Two forms are wrapped: [`fork`], for the child program, and `clone_exec`, for the library (`spawn`). Not
 //! wrapped: threads, `set_tid`.
 
 use core::ffi::c_char;
