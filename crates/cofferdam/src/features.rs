@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use cofferdam_oci::{
-    CgroupFeature, EnabledFeature, Features, LinuxFeatures, MountExtensions, SPEC_VERSION, SeccompFeature,
+    CgroupFeature, EnabledFeature, Features, IntelRdtFeature, LinuxFeatures, MemoryPolicyFeature,
+    MountExtensions, SPEC_VERSION, SeccompFeature,
 };
 
 /// Oldest version of the specification whose documents are read.
@@ -51,9 +52,12 @@ fn linux() -> LinuxFeatures {
         },
         apparmor: built_in,
         selinux: built_in,
-        intel_rdt: built_in,
+        intel_rdt: IntelRdtFeature { enabled: true, schemata: true, monitoring: true },
         mount_extensions: MountExtensions { idmap: built_in },
-        memory_policy: None,
+        memory_policy: MemoryPolicyFeature {
+            modes: owned(&cofferdam_plan::known_memory_policy_modes()),
+            flags: owned(&cofferdam_plan::known_memory_policy_flags()),
+        },
         net_devices: built_in,
     }
 }
@@ -105,8 +109,10 @@ mod tests {
             linux.seccomp.operators,
             linux.seccomp.archs,
             linux.seccomp.known_flags,
+            linux.memory_policy.modes,
         ] {
             assert!(list.len() > 3, "{list:?}");
         }
+        assert_eq!(linux.memory_policy.flags.len(), 3);
     }
 }

@@ -54,12 +54,12 @@ pub struct LinuxFeatures {
     /// SELinux.
     pub selinux: EnabledFeature,
     /// Resource director technology.
-    pub intel_rdt: EnabledFeature,
+    pub intel_rdt: IntelRdtFeature,
     /// Extensions to mounts.
     pub mount_extensions: MountExtensions,
     /// Memory policy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub memory_policy: Option<EnabledFeature>,
+    #[serde(default)]
+    pub memory_policy: MemoryPolicyFeature,
     /// Moving network devices.
     pub net_devices: EnabledFeature,
 }
@@ -120,6 +120,37 @@ pub struct EnabledFeature {
 
 /// AppArmor; the same shape as [`EnabledFeature`].
 pub type AppArmorFeature = EnabledFeature;
+
+/// Resource director technology.
+///
+/// ```
+/// let f: cofferdam_oci::IntelRdtFeature = serde_json::from_str(r#"{"enabled":true}"#).unwrap();
+/// assert!(f.enabled && !f.schemata);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IntelRdtFeature {
+    /// Whether `linux.intelRdt` is read.
+    pub enabled: bool,
+    /// Whether its `schemata` are.
+    pub schemata: bool,
+    /// Whether its `enableMonitoring` is.
+    pub monitoring: bool,
+}
+
+/// Memory policy.
+///
+/// ```
+/// assert!(cofferdam_oci::MemoryPolicyFeature::default().modes.is_empty());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemoryPolicyFeature {
+    /// Modes that are recognised.
+    pub modes: Vec<String>,
+    /// Flags that are recognised.
+    pub flags: Vec<String>,
+}
 
 /// Extensions to mounts.
 ///

@@ -28,8 +28,8 @@ mod state;
 
 pub use config::{Root, Spec};
 pub use features::{
-    AppArmorFeature, CgroupFeature, EnabledFeature, Features, IdmapFeature, LinuxFeatures, MountExtensions,
-    SeccompFeature,
+    AppArmorFeature, CgroupFeature, EnabledFeature, Features, IdmapFeature, IntelRdtFeature, LinuxFeatures,
+    MemoryPolicyFeature, MountExtensions, SeccompFeature,
 };
 pub use hooks::{Hook, Hooks};
 pub use linux::{

@@ -21,9 +21,10 @@ pub struct Seccomp {
     /// Architectures besides the host's own, `SCMP_ARCH_X86` style.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_default")]
     pub architectures: Vec<String>,
-    /// Flags of seccomp(2), `SECCOMP_FILTER_FLAG_LOG` style.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "is_default")]
-    pub flags: Vec<String>,
+    /// Flags of seccomp(2), `SECCOMP_FILTER_FLAG_LOG` style. Absent leaves the choice to the runtime, an empty
+    /// list is no flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flags: Option<Vec<String>>,
     /// Unix socket of the agent that gets the notification descriptor.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listener_path: Option<String>,

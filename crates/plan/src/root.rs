@@ -4,7 +4,7 @@
 
 use cofferdam_oci::Pointer;
 
-use crate::bits::{CLONE_NEWNS, MS_PRIVATE, MS_REC, MS_SLAVE};
+use crate::bits::{CLONE_NEWNS, MS_PRIVATE, MS_REC, MS_SLAVE, MS_UNBINDABLE};
 use crate::findings::Findings;
 use crate::mount_options;
 use crate::scene::Scene;
@@ -35,6 +35,8 @@ pub(crate) fn decide(scene: &Scene<'_>, findings: &mut Findings) -> Option<RootP
         );
     }
     let slave = Propagation { flag: MS_SLAVE, recursive: true };
+    // Of what is unbindable no root filesystem can be bound.
+    let first = propagation.filter(|p| p.flag != MS_UNBINDABLE).unwrap_or(slave);
     let pivot = match (own, scene.options.no_pivot) {
         (false, _) => Pivot::Chroot,
         (true, true) => Pivot::MoveRoot,
@@ -43,7 +45,7 @@ pub(crate) fn decide(scene: &Scene<'_>, findings: &mut Findings) -> Option<RootP
     Some(RootPlan {
         path,
         readonly: root.readonly,
-        propagation: flags(propagation.unwrap_or(slave)),
+        propagation: flags(first),
         // The first step has made it slave or private already.
         final_propagation: propagation.filter(|p| p.flag & (MS_SLAVE | MS_PRIVATE) == 0).map(flags),
         pivot,

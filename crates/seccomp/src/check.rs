@@ -33,8 +33,8 @@ const MAX_DATA: u32 = 0xffff;
 /// Compiles a profile for a kernel whose own architecture is `native`; that one is always part of the filter.
 /// `at` is where the profile stands in its document, usually `/linux/seccomp`.
 ///
-/// An empty list of flags is taken as `SECCOMP_FILTER_FLAG_SPEC_ALLOW`, the default of runc and crun: without it
-/// kernels before 5.16 slow every filtered process down.
+/// Absent flags are taken as `SECCOMP_FILTER_FLAG_SPEC_ALLOW`, the default of runc and crun: without it kernels
+/// before 5.16 slow every filtered process down. An empty list is no flag.
 ///
 /// # Errors
 /// Everything that is wrong with the profile, each with its pointer.
@@ -64,9 +64,9 @@ fn build(profile: &Seccomp, at: &Pointer, native: Arch, newer: bool) -> Result<F
     let mut check = Check { at, rejects: Vec::new(), unknown: Vec::new() };
     let ir = check.profile(profile, native);
     let flags = check.flags(profile);
-    let listener = check.listener(profile);
-    let (Some(ir), true) = (ir, check.rejects.is_empty()) else { return Err(check.rejects) };
     let notifies = profile.syscalls.iter().any(|rule| words::action(&rule.action) == Some(words::USER_NOTIF));
+    let listener = check.listener(profile, notifies);
+    let (Some(ir), true) = (ir, check.rejects.is_empty()) else { return Err(check.rejects) };
     Ok(Filter {
         code: lower::program(&ir, newer, at)?,
         flags: kernel_flags(flags, notifies),
@@ -172,11 +172,9 @@ impl Check<'_> {
     }
 
     fn flags(&mut self, profile: &Seccomp) -> u32 {
-        if profile.flags.is_empty() {
-            return words::FLAG_SPEC_ALLOW;
-        }
+        let Some(names) = &profile.flags else { return words::FLAG_SPEC_ALLOW };
         let mut flags = 0;
-        for (index, name) in profile.flags.iter().enumerate() {
+        for (index, name) in names.iter().enumerate() {
             match words::flag(name) {
                 Some(flag) => flags |= flag,
                 None => self.rejects.push(
@@ -188,10 +186,14 @@ impl Check<'_> {
         flags
     }
 
-    fn listener(&mut self, profile: &Seccomp) -> Option<(String, String)> {
+    fn listener(&mut self, profile: &Seccomp, notifies: bool) -> Option<(String, String)> {
         let metadata = profile.listener_metadata.clone().unwrap_or_default();
         match &profile.listener_path {
             Some(path) if !path.is_empty() => Some((path.clone(), metadata)),
+            _ if notifies => {
+                self.reject(self.at.key("listenerPath"), "SCMP_ACT_NOTIFY needs the socket of an agent");
+                None
+            }
             _ if !metadata.is_empty() => {
                 self.reject(
                     self.at.key("listenerMetadata"),

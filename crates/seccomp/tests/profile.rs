@@ -109,7 +109,8 @@ fn every_action_returns_its_value_with_its_errno() {
     for (action, errno, value) in actions {
         let default = if value == ALLOW { "LOG" } else { "ALLOW" };
         let filter = plain(&format!(
-            r#"{{"defaultAction":"SCMP_ACT_{default}","syscalls":[{{"names":["read"],"action":"{action}"{errno}}}]}}"#
+            r#"{{"defaultAction":"SCMP_ACT_{default}","listenerPath":"/run/agent",
+            "syscalls":[{{"names":["read"],"action":"{action}"{errno}}}]}}"#
         ));
         assert_eq!(call(&filter, Arch::X86_64, "read", [0; 6]), value, "{action}");
         assert_eq!(filter.notifies(), action == "SCMP_ACT_NOTIFY");
@@ -305,18 +306,20 @@ fn a_name_of_no_architecture_is_reported_and_one_of_another_is_not() {
 fn flags_are_what_the_kernel_accepts() {
     let flags = |flags: &str, action: &str| {
         plain(&format!(
-            r#"{{"defaultAction":"SCMP_ACT_ALLOW","flags":[{flags}],
+            r#"{{"defaultAction":"SCMP_ACT_ALLOW",{flags}"listenerPath":"/run/agent",
             "syscalls":[{{"names":["mkdir"],"action":"SCMP_ACT_{action}"}}]}}"#
         ))
         .flags()
     };
     assert_eq!(flags("", "ERRNO"), 4);
     assert_eq!(flags("", "NOTIFY"), 4 | 8);
-    assert_eq!(flags(r#""SECCOMP_FILTER_FLAG_LOG""#, "ERRNO"), 2);
-    assert_eq!(flags(r#""SECCOMP_FILTER_FLAG_TSYNC""#, "ERRNO"), 1);
-    assert_eq!(flags(r#""SECCOMP_FILTER_FLAG_TSYNC""#, "NOTIFY"), 1 | 8 | 16);
-    assert_eq!(flags(r#""SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV""#, "NOTIFY"), 8 | 32);
-    assert_eq!(flags(r#""SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV""#, "ERRNO"), 0);
+    assert_eq!(flags(r#""flags":[],"#, "ERRNO"), 0);
+    assert_eq!(flags(r#""flags":null,"#, "ERRNO"), 4);
+    assert_eq!(flags(r#""flags":["SECCOMP_FILTER_FLAG_LOG"],"#, "ERRNO"), 2);
+    assert_eq!(flags(r#""flags":["SECCOMP_FILTER_FLAG_TSYNC"],"#, "ERRNO"), 1);
+    assert_eq!(flags(r#""flags":["SECCOMP_FILTER_FLAG_TSYNC"],"#, "NOTIFY"), 1 | 8 | 16);
+    assert_eq!(flags(r#""flags":["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],"#, "NOTIFY"), 8 | 32);
+    assert_eq!(flags(r#""flags":["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],"#, "ERRNO"), 0);
 }
 
 #[test]

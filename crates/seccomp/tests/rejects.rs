@@ -39,9 +39,11 @@ fn everything_wrong_is_reported_at_once_with_its_place() {
             "/s/syscalls/3/args/1/op",
             "/s/syscalls/4/errnoRet",
             "/s/flags/0",
-            "/s/listenerMetadata",
+            "/s/listenerPath",
         ]
     );
+    let found = rejects(r#"{"defaultAction":"SCMP_ACT_ALLOW","listenerMetadata":"m"}"#);
+    assert_eq!(found, ["/s/listenerMetadata: metadata without listenerPath goes to no agent"]);
 }
 
 #[test]

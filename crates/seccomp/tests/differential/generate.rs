@@ -120,6 +120,7 @@ impl<'a> Generator<'a> {
         let mut profile = Seccomp {
             default_action: default.0.to_owned(),
             default_errno_ret: default.1,
+            listener_path: Some("/run/agent".to_owned()),
             ..Seccomp::default()
         };
         for arch in &family[1..] {
