@@ -45,12 +45,12 @@ pub(crate) fn run(
 }
 
 fn one(hook: &HookPlan, kind: &'static str, state: &State, dir: &std::path::Path) -> Result<()> {
-    let failed = |detail: String| {
+    let error = || {
         Error::new(ErrorKind::Payload, format!("running {kind} hook"))
             .with_object(&hook.path)
-            .with_detail(detail)
             .with_pointer(&hook.pointer)
     };
+    let failed = |detail: String| error().with_detail(detail);
     let said = memfd_create::memfd_create(c"hook", false).map_err(|e| failed(e.to_string()))?;
     let said = std::fs::File::from(OwnedFd::from(said));
     let copy = || said.try_clone().map(Stdio::from).map_err(|e| failed(e.to_string()));
@@ -58,7 +58,10 @@ fn one(hook: &HookPlan, kind: &'static str, state: &State, dir: &std::path::Path
     command.arg0(hook.args.first().unwrap_or(&hook.path)).args(hook.args.iter().skip(1)).env_clear();
     command.envs(hook.env.iter().filter_map(|e| e.split_once('='))).current_dir(dir);
     command.stdin(state_file(state)?).stdout(copy()?).stderr(copy()?);
-    let mut child = command.spawn().map_err(|e| failed(e.to_string()))?;
+    let mut child = command.spawn().map_err(|e| match e.raw_os_error() {
+        Some(errno) => error().with_errno(errno),
+        None => failed(e.to_string()),
+    })?;
     let (status, in_time) = wait(&mut child, hook.timeout_ms).map_err(|e| failed(e.to_string()))?;
     if status.success() && in_time {
         return Ok(());

@@ -103,7 +103,7 @@ impl Failure {
         }
         let error = Error::system(step.doing, self.errno).with_pointer(&step.pointer);
         let error = if step.object.is_empty() { error } else { error.with_object(&step.object) };
-        let error = if self.text.is_empty() { error } else { error.with_detail(self.text) };
+        let error = if self.text.is_empty() { error } else { error.with_detail(kernel_words(&self.text)) };
         match hint(step.op, self.errno) {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -114,7 +114,7 @@ impl Failure {
     fn of_program(self, step: &Step) -> Error {
         const NOT_IN_PATH: u32 = 1;
         let error =
-            Error::new(ErrorKind::Payload, format!("exec: {:?}:", step.object)).with_pointer(&step.pointer);
+            Error::new(ErrorKind::Payload, format!("exec: {:?}", step.object)).with_pointer(&step.pointer);
         if step.op == "Find" && self.detail == NOT_IN_PATH && self.errno == Errno::ENOENT {
             return Error::new(
                 ErrorKind::Payload,
@@ -131,9 +131,7 @@ impl Failure {
             ("Exec", Errno::ENOEXEC) => {
                 error.with_hint("the program may be for another architecture, or a script without #!")
             }
-            _ => {
-                Error::new(ErrorKind::Payload, format!("exec: {:?}", step.object)).with_pointer(&step.pointer)
-            }
+            _ => error,
         };
         error.with_errno(self.errno.0)
     }
@@ -151,6 +149,11 @@ impl Failure {
     }
 }
 
+/// The kernel's words about a mount without the letter of their severity.
+fn kernel_words(text: &str) -> &str {
+    ["e ", "w ", "i "].iter().find_map(|letter| text.strip_prefix(letter)).unwrap_or(text)
+}
+
 /// What to do about failures whose cause is known.
 fn hint(op: &str, errno: Errno) -> Option<&'static str> {
     Some(match (op, errno) {
@@ -163,6 +166,9 @@ fn hint(op: &str, errno: Errno) -> Option<&'static str> {
         ("Mount" | "Bind", Errno::EROFS) => "the mount point is missing and the root filesystem is read-only",
         ("Bind" | "Mount" | "MountLegacy", Errno::EXDEV) => {
             "links of the root filesystem lead it into /proc, where nothing may be mounted"
+        }
+        ("Bind", Errno::EINVAL) => {
+            "a directory is bound onto a directory and a file onto a file; in a user namespace, with all that is mounted below"
         }
         ("Chdir", Errno::EXDEV) => "the working directory lies outside the container",
         ("Node", Errno::EPERM) => "device nodes cannot be made in a user namespace",
