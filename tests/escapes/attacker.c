@@ -80,7 +80,7 @@ static void write_held(void) {
         snprintf(path, sizeof path, "/proc/self/fd/%d", held[i]);
         int fd = open(path, O_WRONLY);
         if (fd < 0) continue;
-        if (write(fd, "#!/bad", 6) > 0 || !ftruncate(fd, 0)) { printf("wrote\n"); exit(0); }
+        if (write(fd, "#!/bad", 6) > 0 || !ftruncate(fd, 0)) { printf("wrote\nend\n"); exit(0); }
         close(fd);
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use cofferdam_tests::{cgroup, facts, json};
 
 facts! {
-    /// CVE-2023-25809. Seen failing with the last condition of `restrict` in plan/src/cgroup_mount.rs taken out.
+    /// CVE-2023-25809. Seen failing with the last `if` of `restrict` in plan/src/cgroup_mount.rs taken out.
     fn without_a_cgroup_namespace_a_user_namespace_gets_cgroups_read_only(t) {
         let mut b = t.script("for d in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir $d/sub && echo made $d; done; echo end");
         b.user_namespace().mount("/sys/fs/cgroup", "cgroup", "cgroup", &["rw"]);
@@ -31,17 +31,14 @@ facts! {
 
     /// Seen failing with the arm for `ParentDir` in cgroup/src/path.rs pushing `..`.
     fn a_cgroup_path_does_not_leave_the_hierarchy(t) {
-        for climb in ["/../../..", "/a/../../../../..", "../../../../../../.."] {
+        for climb in ["/..", "/../../..", "/a/../../../../..", "../../../../../../.."] {
             let mut b = t.bundle();
             let name = b.id.clone();
             b.set("/linux/cgroupsPath", format!("{climb}/{name}"));
-            let (c, out) = b.try_create(&[]);
-            if out.code == 0 {
-                let own = fs::read_to_string(format!("/proc/{}/cgroup", c.pid())).unwrap();
-                assert!(own.contains(&name) && !own.contains(".."), "{own}");
-                c.delete();
-            }
-            drop(c);
+            let c = b.create();
+            let own = fs::read_to_string(format!("/proc/{}/cgroup", c.pid())).unwrap();
+            assert!(own.contains(&name) && !own.contains(".."), "{own}");
+            c.verb("delete", &["--force"]).ok();
             assert!(!Path::new("/sys/fs").join(&name).exists() && !Path::new("/").join(&name).exists());
             assert!(cgroup::all_named(&name).is_empty(), "a cgroup is left");
         }
@@ -58,8 +55,8 @@ facts! {
 
     /// Seen failing with the check of the characters taken out of `ContainerId::new`.
     fn an_id_is_no_path(t) {
-        let b = t.bundle();
-        b.write();
+        let mut b = t.bundle();
+        b.args(&["true"]).write();
         for id in ["../x", "..", ".", "a/b", "/tmp/x", "a b", "a\n", "a:b", "ä", ""] {
             t.runtime(&["run", "--bundle", b.dir.to_str().unwrap(), id]).refused();
             t.runtime(&["delete", "--force", id]).refused();

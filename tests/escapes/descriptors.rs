@@ -29,8 +29,9 @@ fn links(t: &Test, rootfs: &std::path::Path) {
 }
 
 facts! {
-    /// CVE-2024-21626. Seen failing with the comparison of getcwd(2) taken out of `root::chdir` and `Forget` out of
-    /// `process::forget`: each of the two is enough.
+    /// CVE-2024-21626. Any one of three is enough; seen failing with the comparison of getcwd(2) taken out of
+    /// `root::chdir`, the `Directory` step for the working directory out of lower/mod.rs and `Forget` out of
+    /// `process::forget`.
     fn a_working_directory_is_not_found_through_a_descriptor(t) {
         let host = Host::new(t);
         let mut b = t.bundle();
@@ -42,8 +43,8 @@ facts! {
         }
     }
 
-    /// CVE-2024-21626, by exec. Seen failing as
-    /// `a_working_directory_is_not_found_through_a_descriptor`, with `keep_only` taken out of lower/exec.rs besides.
+    /// CVE-2024-21626, by exec. Seen failing with the comparison of getcwd(2) taken out of `root::chdir`, `Forget` out
+    /// of `process::forget` and `keep_only` out of lower/exec.rs.
     fn a_working_directory_of_exec_is_not_found_through_a_descriptor(t) {
         let host = Host::new(t);
         let b = t.bundle();
@@ -53,6 +54,16 @@ facts! {
             let out = leaking(t, &["exec", "--cwd", &cwd, &c.id, "/bin/sh", "-c", &search(&host)]);
             assert!(!out.stdout.contains("reached"), "{cwd}: {out}");
         }
+    }
+
+    /// CVE-2024-21626: getcwd(2) alone, where the caller hands a directory over on purpose. Seen failing with the
+    /// comparison of getcwd(2) taken out of `root::chdir`.
+    fn a_working_directory_is_not_found_through_a_preserved_descriptor(t) {
+        let c = t.bundle().start();
+        let mut command = t.command(std::path::Path::new("/bin/sh"));
+        command.args(["-c", "exec 3</ 4</etc; exec \"$@\"", "sh"]).arg(&t.runtime.path).arg("--root").arg(t.dir.join("state"));
+        let out = t.finish(command.args(["exec", "--preserve-fds", "2", "--cwd", "/proc/self/fd/4", &c.id, "/bin/pwd"]));
+        assert!(out.refused().contains("outside the container"), "{out}");
     }
 
     /// CVE-2024-21626: a program whose path, or whose interpreter's, leads through a descriptor would be the host's

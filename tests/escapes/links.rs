@@ -8,7 +8,7 @@ use cofferdam_tests::{facts, json, mountinfo};
 use crate::attack::{Host, volume};
 
 facts! {
-    /// CVE-2026-41579, CVE-2026-47766. Seen failing with `RESOLVE_IN_ROOT` taken out of `inside::find`.
+    /// CVE-2026-41579, CVE-2026-47766. Seen failing with `IN_ROOT` taken out of `inside::find`.
     fn a_dev_that_is_a_link_makes_nothing_on_the_host(t) {
         let host = Host::new(t);
         for mounted in [true, false] {
@@ -23,7 +23,7 @@ facts! {
         }
     }
 
-    /// CVE-2019-18837. Seen failing with `RESOLVE_IN_ROOT` taken out of `inside::find`.
+    /// CVE-2019-18837. Seen failing with `IN_ROOT` taken out of `inside::find`.
     fn a_mount_point_behind_a_link_is_made_inside(t) {
         let host = Host::new(t);
         let source = volume(t);
@@ -41,7 +41,7 @@ facts! {
         }
     }
 
-    /// Copying up follows the same links. Seen failing with `RESOLVE_IN_ROOT` taken out of `inside::find`.
+    /// Copying up follows the same links. Seen failing with `IN_ROOT` taken out of `inside::find`.
     fn what_is_copied_up_comes_from_inside(t) {
         let host = Host::new(t);
         let mut b = t.script("ls /data");
@@ -51,7 +51,7 @@ facts! {
         host.untouched();
     }
 
-    /// The working directory is made when it is missing. Seen failing with `RESOLVE_IN_ROOT` taken out of
+    /// The working directory is made when it is missing. Seen failing with `IN_ROOT` taken out of
     /// `inside::find`.
     fn a_working_directory_behind_a_link_is_made_inside(t) {
         let host = Host::new(t);
@@ -114,7 +114,7 @@ facts! {
         host.untouched();
     }
 
-    /// Masks and read-only paths reach only what is inside. Seen failing with `RESOLVE_IN_ROOT` taken out of
+    /// Masks and read-only paths reach only what is inside. Seen failing with `IN_ROOT` taken out of
     /// `inside::find`.
     fn paths_that_are_hidden_behind_links_are_those_inside(t) {
         let host = Host::new(t);

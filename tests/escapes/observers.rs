@@ -45,7 +45,7 @@ facts! {
     }
 
     /// CVE-2016-9962: who may trace everything finds no directory of the host's. Seen failing with /proc opened in
-    /// lower/exec.rs whether or not there are labels, and `Forget` taken out.
+    /// lower/exec.rs for all that comes after, whether or not there are labels.
     fn a_process_that_comes_in_holds_no_directory(t) {
         let (_b, c) = hostile(t, "look", &["CAP_SYS_PTRACE"]);
         let seen = until_the_end(&c, "true");
@@ -74,7 +74,7 @@ facts! {
     }
 
     /// CVE-2019-5736: /proc/PID/exe of what comes in is no file of the host's and cannot be changed. Seen failing
-    /// with `memfd_create::seal` taken out of image.rs.
+    /// with `memfd_create::seal` taken out of image.rs for the executable file.
     fn the_runtime_cannot_be_overwritten_from_inside(t) {
         let binary = || fs::metadata(&t.runtime.path).map(|m| (m.len(), m.modified().unwrap())).unwrap();
         let before = binary();

@@ -11,8 +11,7 @@ use crate::attack::{Host, Swapper, volume};
 const TRIES: u32 = 12;
 
 facts! {
-    /// CVE-2021-30465, CVE-2015-3629. Seen failing with `RESOLVE_IN_ROOT` taken out of `inside::find`, and with
-    /// `inside::ensure` resolving a second time without it.
+    /// CVE-2021-30465, CVE-2015-3629. Seen failing with `IN_ROOT` taken out of `inside::find`.
     fn a_mount_point_that_is_swapped_for_a_link_stays_inside(t) {
         let (host, shared) = (Host::new(t), volume(t));
         fs::create_dir(shared.join("a")).unwrap();
@@ -30,7 +29,7 @@ facts! {
         }
     }
 
-    /// CVE-2024-45310. Seen failing with `RESOLVE_IN_ROOT` taken out of `inside::find`, and with `inside::ensure`
+    /// CVE-2024-45310. Seen failing with `IN_ROOT` taken out of `inside::find`, and with `inside::ensure`
     /// resolving a second time without it.
     fn directories_are_not_made_through_a_swapped_link(t) {
         let (host, shared) = (Host::new(t), volume(t));
