@@ -57,12 +57,15 @@ pub(crate) fn follow(
             PollFd::from_borrowed_fd(process.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(signals.0.as_fd(), PollFlags::IN),
         ];
+        wanted.extend(process.notify().map(|notify| PollFd::from_borrowed_fd(notify.as_fd(), PollFlags::IN)));
+        let own = wanted.len();
         let roles = relay.as_ref().map_or_else(Vec::new, |relay| relay.register(&mut wanted));
         match poll(&mut wanted, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(errno) => return Err(Failure::io("wait for the process", &errno.into())),
         }
         let ready: Vec<PollFlags> = wanted.iter().map(PollFd::revents).collect();
+        notify(process, log);
         if !ready[0].is_empty() {
             break;
         }
@@ -70,7 +73,7 @@ pub(crate) fn follow(
             pass_on(process, signals, relay.as_mut(), log);
         }
         if let Some(relay) = &mut relay {
-            relay.carry(&roles, &ready[2..]);
+            relay.carry(&roles, &ready[own..]);
         }
     }
     let status = process.wait()?.shell_code();
@@ -79,6 +82,14 @@ pub(crate) fn follow(
         relay.finish();
     }
     Ok(status)
+}
+
+/// The service manager goes on watching this command, which ends with the container.
+fn notify(process: &Process, log: &Log) {
+    let main = rustix::process::getpid().as_raw_nonzero().get();
+    if let Some(Err(error)) = process.notify().map(|notify| notify.forward(main)) {
+        log.warning(&error.to_string());
+    }
 }
 
 fn pass_on(process: &Process, signals: &Signals, mut relay: Option<&mut Relay>, log: &Log) {

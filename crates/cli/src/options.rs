@@ -61,9 +61,7 @@ impl CreateFlags {
             systemd_cgroup: context.systemd_cgroup,
             no_cgroups: context.no_cgroups,
             rootless: context.rootless,
-            notify_socket: std::env::var_os("NOTIFY_SOCKET")
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from),
+            notify_socket: notify_socket(),
             listen_fds: listen_fds(),
             terminal,
             ..CreateOptions::default()
@@ -84,6 +82,11 @@ pub(crate) fn terminal_mode(wanted: bool, detach: bool, socket: bool) -> Result<
         (true, false, false) => Ok(TerminalMode::Own),
         (true, true, true) | (false, _, false) => Ok(TerminalMode::Socket),
     }
+}
+
+/// The service manager's socket, see sd_notify(3).
+pub(crate) fn notify_socket() -> Option<PathBuf> {
+    std::env::var_os("NOTIFY_SOCKET").filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// The number of sockets that a service manager passed to this process, see sd_listen_fds(3).

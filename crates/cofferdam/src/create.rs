@@ -15,6 +15,7 @@ use cofferdam_sys::clone3::CLONE_NEWPID;
 use crate::container::Container;
 use crate::decide::{Decision, check_preserved, check_terminal, decide};
 use crate::lower::{self, Lowered};
+use crate::notify::{self, Notify};
 use crate::opened::Opened;
 use crate::options::{CreateOptions, Stdio, TerminalMode};
 use crate::process::Process;
@@ -37,7 +38,8 @@ pub(crate) fn create(
     mut options: CreateOptions,
     until: Until,
 ) -> Result<(Container, Process)> {
-    let decision = decide(id, bundle, &options)?;
+    let own_notify = options.notify_socket.is_some().then(|| notify::directory(&store.dir(id)));
+    let decision = decide(id, bundle, &options, own_notify)?;
     check_terminal(
         decision.init.process.terminal.is_some(),
         options.console_socket.as_ref(),
@@ -46,6 +48,7 @@ pub(crate) fn create(
     check_preserved(decision.init.preserve_fds)?;
     let mut claim = store.claim(id)?;
     let saved = record(&claim, id, bundle, &decision)?;
+    let notify = notify(&claim, &options, until)?;
     let cgroup = Cgroup::create(&decision.cgroup)?;
     let stdio = std::mem::take(&mut options.stdio);
     let child = Birth { claim: &claim, decision: &decision, cgroup: &cgroup, until }.give(stdio)?;
@@ -72,7 +75,17 @@ pub(crate) fn create(
     let (pid, pidfd) = upbringing.into_parts()?;
     cgroup.keep();
     claim.keep();
-    Ok((Container::from_saved(store.clone(), id.clone(), saved), Process::new(pid, pidfd, terminal)))
+    let mut process = Process::new(pid, pidfd, terminal);
+    process.notify = notify;
+    Ok((Container::from_saved(store.clone(), id.clone(), saved), process))
+}
+
+/// The directory that the container sees, and the socket if the program runs at once: otherwise `start`
+/// makes it.
+fn notify(claim: &Claim, options: &CreateOptions, until: Until) -> Result<Option<Notify>> {
+    let Some(host) = &options.notify_socket else { return Ok(None) };
+    notify::prepare(claim.dir())?;
+    (until == Until::Running).then(|| Notify::bind(claim.dir(), host)).transpose()
 }
 
 /// Writes down what is going to be made, before it is.

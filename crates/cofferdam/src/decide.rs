@@ -22,7 +22,13 @@ pub(crate) struct Decision {
     pub(crate) overlay: Option<OverlayPlan>,
 }
 
-pub(crate) fn decide(id: &ContainerId, bundle: &Bundle, options: &CreateOptions) -> Result<Decision> {
+/// `notify` is the directory of the container's notify socket, when it has one.
+pub(crate) fn decide(
+    id: &ContainerId,
+    bundle: &Bundle,
+    options: &CreateOptions,
+    notify: Option<PathBuf>,
+) -> Result<Decision> {
     if options.systemd_cgroup {
         return Err(Error::new(ErrorKind::Host, "cgroups by systemd are not supported")
             .with_hint("leave out --systemd-cgroup (podman: --cgroup-manager=cgroupfs; docker: native.cgroupdriver=cgroupfs)"));
@@ -42,6 +48,8 @@ pub(crate) fn decide(id: &ContainerId, bundle: &Bundle, options: &CreateOptions)
         }
     });
     let mut plan_options = plan_options(id, bundle, options);
+    plan_options.notify_socket = notify.is_some();
+    plan_options.notify_directory = notify;
     plan_options.cgroup_dirs = cgroup.dirs.iter().map(|d| seen(&hierarchies, d)).collect();
     let init = plan_init(spec, &facts, &plan_options);
     let params = overlay::params(bundle, &mut rejects);
@@ -115,10 +123,8 @@ fn plan_options(id: &ContainerId, bundle: &Bundle, options: &CreateOptions) -> O
         id: id.as_str().to_owned(),
         no_pivot: options.no_pivot,
         no_new_keyring: options.no_new_keyring,
-        cgroup_dirs: Vec::new(),
-        notify_socket: options.notify_socket.is_some(),
-        notify_directory: None,
         preserve_fds: options.preserve_fds.saturating_add(options.listen_fds),
+        ..Options::default()
     }
 }
 

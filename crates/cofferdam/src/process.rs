@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use cofferdam_sys::wait::{Ended, wait_pidfd};
 use cofferdam_sys::{Errno, pidfd};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Notify, Result};
 
 /// A process that was started in a container, a child of the caller.
 ///
@@ -27,6 +27,7 @@ pub struct Process {
     pid: i32,
     pidfd: OwnedFd,
     terminal: Option<OwnedFd>,
+    pub(crate) notify: Option<Notify>,
     /// Whether its number is in [`HELD`].
     held: AtomicBool,
 }
@@ -80,7 +81,7 @@ impl ExitStatus {
 impl Process {
     pub(crate) fn new(pid: i32, pidfd: OwnedFd, terminal: Option<OwnedFd>) -> Self {
         held().insert(pid);
-        Self { pid, pidfd, terminal, held: AtomicBool::new(true) }
+        Self { pid, pidfd, terminal, notify: None, held: AtomicBool::new(true) }
     }
 
     /// Its number in the caller's PID namespace.
@@ -93,6 +94,13 @@ impl Process {
     #[must_use]
     pub fn terminal(&self) -> Option<BorrowedFd<'_>> {
         self.terminal.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The socket on which it says that it is ready, if there is a service manager to tell: a container's
+    /// first process that runs at once.
+    #[must_use]
+    pub fn notify(&self) -> Option<&Notify> {
+        self.notify.as_ref()
     }
 
     /// Waits for it to end, and reaps it.

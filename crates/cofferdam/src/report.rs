@@ -11,7 +11,7 @@ use crate::decide::{Decision, decide};
 use crate::lower::{self, Inputs};
 use crate::options::CreateOptions;
 use crate::program::Step;
-use crate::{Bundle, ContainerId, Result};
+use crate::{Bundle, ContainerId, Result, notify};
 
 /// What creating and starting a container would do.
 ///
@@ -69,7 +69,7 @@ impl fmt::Display for PlanReport {
 /// # Errors
 /// All rejections of the configuration at once.
 pub fn plan(bundle: &Bundle, id: &ContainerId, options: &CreateOptions) -> Result<PlanReport> {
-    let decision = decide(id, bundle, options)?;
+    let decision = decide(id, bundle, options, None)?;
     Ok(PlanReport { id: id.to_string(), steps: steps(&decision), warnings: warnings(&decision) })
 }
 
@@ -159,6 +159,7 @@ fn namespaces(flags: u64) -> String {
 /// The steps of a container's child, to render a failure that comes after its creator has gone.
 pub(crate) fn steps_of(container: &Container) -> Result<Vec<Step>> {
     let bundle = Bundle::from_spec(container.bundle(), container.spec()?);
-    let decision = decide(container.id(), &bundle, &CreateOptions::default())?;
+    let notify = Some(notify::directory(&container.dir())).filter(|dir| dir.is_dir());
+    let decision = decide(container.id(), &bundle, &CreateOptions::default(), notify)?;
     Ok(lower::init(&decision.init, &inputs(&decision)).program.into_steps())
 }

@@ -28,6 +28,6 @@ fn cgroup(store: &Store, id: &ContainerId) -> Option<Cgroup> {
         crate::bundle::read_bounded(&store.dir(id).join(CONFIG), "reading the container's configuration")
             .ok()?;
     let bundle = Bundle::from_spec("/", cofferdam_oci::parse_spec(&bytes).ok()?);
-    let decision = decide(id, &bundle, &CreateOptions::default()).ok()?;
+    let decision = decide(id, &bundle, &CreateOptions::default(), None).ok()?;
     Some(Cgroup::load(SavedCgroup::intended(&decision.cgroup)))
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
@@ -28,6 +28,12 @@ pub(crate) fn connect(path: &Path, step: &'static str) -> Result<UnixStream> {
 
 pub(crate) fn listen(path: &Path, step: &'static str) -> Result<UnixListener> {
     let bound = short(path).and_then(|(path, _dir)| UnixListener::bind(path));
+    bound.map_err(|e| Error::io(step, path, &e))
+}
+
+/// A socket at `path` to which datagrams are sent.
+pub(crate) fn datagram(path: &Path, step: &'static str) -> Result<UnixDatagram> {
+    let bound = short(path).and_then(|(path, _dir)| UnixDatagram::bind(path));
     bound.map_err(|e| Error::io(step, path, &e))
 }
 

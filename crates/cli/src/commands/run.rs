@@ -39,7 +39,11 @@ impl Run {
             foreground::become_subreaper(&context.log);
         }
         if self.detach {
-            Container::run(&context.store, &id, &bundle, options)?.1.leave();
+            let (container, process) = Container::run(&context.store, &id, &bundle, options)?;
+            if let Some(Err(error)) = process.notify().map(|notify| notify.wait(&container)) {
+                context.log.warning(&error.to_string());
+            }
+            process.leave();
             return Ok(0);
         }
         in_foreground(context, &id, &bundle, options, self.keep)

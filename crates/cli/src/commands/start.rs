@@ -4,6 +4,7 @@ use cofferdam::Status;
 
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
+use crate::options::notify_socket;
 
 /// Run the program of a created container
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,14 @@ impl Start {
                 )));
             }
         }
+        let notify = match notify_socket() {
+            Some(host) => container.notify(&host)?,
+            None => None,
+        };
         container.start()?;
+        if let Some(notify) = notify {
+            notify.wait(&container)?;
+        }
         Ok(0)
     }
 }
