@@ -23,7 +23,8 @@ mod mount;
 mod namespaces;
 mod node;
 mod overlay;
-mod passwd;
+#[doc(hidden)]
+pub mod passwd;
 mod procfs;
 mod root;
 mod run;

@@ -54,7 +54,8 @@ impl Reader {
 }
 
 /// The sixth field of the line whose third is `uid`, if it is an absolute path.
-fn search(text: &[u8], uid: u32) -> Option<&[u8]> {
+#[must_use]
+pub fn search(text: &[u8], uid: u32) -> Option<&[u8]> {
     text.split(|b| *b == b'\n').find_map(|line| {
         let mut fields = line.split(|b| *b == b':');
         let number = fields.nth(2)?;

@@ -80,7 +80,12 @@ impl Saved {
     pub(crate) fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(STATE);
         let bytes = crate::bundle::read_bounded(&path, "reading the state")?;
-        let saved: Self = serde_json::from_slice(&bytes).map_err(|e| corrupt(&path, &e))?;
+        Self::parse(&bytes, &path)
+    }
+
+    /// Reads it from bytes that came from `path`.
+    pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Self> {
+        let saved: Self = serde_json::from_slice(bytes).map_err(|e| corrupt(path, &e))?;
         if saved.version != VERSION {
             return Err(Error::new(ErrorKind::System, "reading the state")
                 .with_object(path.display().to_string())
