@@ -24,7 +24,7 @@ impl<'t> Caller<'t> {
         let home = t.dir.join(if user { "user" } else { "root" });
         let (rootfs, program) = (bundle.rootfs(), home.join("cofferdam"));
         fs::create_dir_all(home.join("data")).expect("home");
-        if fs::hard_link(&t.runtime.path, &program).is_err() {
+        if !program.exists() && fs::hard_link(&t.runtime.path, &program).is_err() {
             fs::copy(&t.runtime.path, &program).expect("copy of the command");
         }
         if user {
@@ -273,11 +273,33 @@ facts! {
     }
 
     fn the_hosts_own_files_are_the_default_root(t) {
+        both(t, |c| {
+            let host = |script: &str| {
+                let command = c.command(&[], &["sh", "-c", script]);
+                // Without --rootfs DIR.
+                let words: Vec<_> = command.get_args().map(std::ffi::OsStr::to_owned).collect();
+                let at = words.iter().position(|w| w == "--rootfs").expect("the flag");
+                let mut bare = t.command(Path::new(command.get_program()));
+                bare.args(&words[..at]).args(&words[at + 2..]).env_remove("XDG_RUNTIME_DIR").env("HOME", &c.home);
+                t.finish(bare.current_dir("/usr"))
+            };
+            let out = host("id -u; pwd; head -1 /etc/passwd; test -x /usr/bin/env && echo seen; exit 5");
+            let first = fs::read_to_string("/etc/passwd").unwrap().lines().next().unwrap_or_default().to_owned();
+            assert_eq!((out.stdout.as_str(), out.code), (format!("{}\n/usr\n{first}\nseen\n", c.id()).as_str(), 5), "{out}");
+            let out = host("grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status; tail -n +3 /proc/net/dev | wc -l");
+            assert_eq!(out.ok(), "CapEff:\t0000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\n1\n");
+            let home = c.home.display().to_string();
+            let out = host(&format!("mkdir -p {home}/new && echo x > {home}/new/file && cat {home}/new/file"));
+            // The state of tests is below /tmp, which is the sandbox's own.
+            assert_eq!(out.ok(), "x\n");
+            assert!(!c.home.join("new").exists());
+            assert!(fs::read_dir(c.state()).unwrap().next().is_none());
+        });
         let c = Caller::new(t, false);
         let line = ["--root", c.state().to_str().unwrap(), "sandbox", "--", "sh", "-c"].map(str::to_owned);
         let mut command = t.command(&c.home.join("cofferdam"));
-        let out = t.finish(command.args(line).arg(format!("touch /etc/{0} && ls /etc/{0}", "cdt-sandbox")));
-        assert_eq!(out.ok(), "/etc/cdt-sandbox\n");
+        let out = t.finish(command.args(line).arg("touch /etc/cdt-sandbox && ls /etc/cdt-sandbox"));
+        assert!(out.stdout == "/etc/cdt-sandbox\n", "{out}");
         assert!(!Path::new("/etc/cdt-sandbox").exists());
     }
 }
