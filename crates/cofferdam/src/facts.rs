@@ -110,7 +110,8 @@ fn selinux() -> bool {
     Path::new("/sys/fs/selinux/enforce").exists()
 }
 
-fn resctrl() -> Option<PathBuf> {
+/// Where resctrl is mounted.
+pub(crate) fn resctrl() -> Option<PathBuf> {
     let mounts = text("/proc/self/mountinfo");
     let line = mounts.lines().find(|l| l.contains(" - resctrl "))?;
     line.split(' ').nth(4).map(PathBuf::from)

@@ -113,11 +113,12 @@ impl Container {
         }
     }
 
-    /// Removes a container that has stopped, or was never started, or with `force` any.
+    /// Removes a container that has stopped, or was never started, or with `force` any. Gives why poststop
+    /// hooks failed: the specification wants a warning at most, the container is gone whatever they say.
     ///
     /// # Errors
     /// [`ErrorKind::WrongState`] while it runs, without `force`.
-    pub fn delete(self, force: bool) -> Result<()> {
+    pub fn delete(self, force: bool) -> Result<Vec<Error>> {
         if force {
             return self.store.remove(&self.id);
         }
@@ -136,7 +137,7 @@ impl Container {
 
     /// Ends every process and removes everything that is the container's, in the order that lets a
     /// second attempt find what a first one left.
-    pub(crate) fn remove_all(&self) -> Result<()> {
+    pub(crate) fn remove_all(&self) -> Result<Vec<Error>> {
         self.end_init()?;
         self.remove_cgroup()?;
         crate::rdt::remove(&self.saved.resctrl)?;
@@ -144,9 +145,7 @@ impl Container {
         let failed =
             hooks::run_all(&hooks.poststop, "poststop", &self.saved.state("stopped"), &self.saved.bundle);
         store::remove_dir(&self.dir())?;
-        // The specification wants a warning at most: the container is gone, whatever its hooks say.
-        drop(failed);
-        Ok(())
+        Ok(failed)
     }
 
     fn remove_cgroup(&self) -> Result<()> {

@@ -67,6 +67,19 @@ impl Store {
     /// # Errors
     /// When the directory cannot be read; one that is missing is empty.
     pub fn list(&self) -> Result<Vec<Container>> {
+        // One that vanishes meanwhile, or is only half-made, is not there.
+        Ok(self.ids()?.iter().filter_map(|id| self.load(id).ok()).collect())
+    }
+
+    /// The ids of all containers, in order: also of those whose state is damaged.
+    ///
+    /// # Errors
+    /// As [`Store::list`].
+    ///
+    /// ```
+    /// assert!(cofferdam::Store::new("/run/nowhere").ids().unwrap().is_empty());
+    /// ```
+    pub fn ids(&self) -> Result<Vec<ContainerId>> {
         let entries = match fs::read_dir(&self.root) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(|e| Error::io("listing containers in", &self.root, &e))?,
@@ -74,8 +87,7 @@ impl Store {
         let ids = entries.flatten().filter_map(|e| ContainerId::new(e.file_name().to_str()?).ok());
         let mut ids: Vec<_> = ids.collect();
         ids.sort();
-        // One that vanishes meanwhile, or is only half-made, is not there.
-        Ok(ids.iter().filter_map(|id| self.load(id).ok()).collect())
+        Ok(ids)
     }
 
     pub(crate) fn dir(&self, id: &ContainerId) -> PathBuf {
@@ -134,7 +146,7 @@ impl Store {
         }
         match Saved::read(dir) {
             Ok(saved) if saved.pid != 0 => Err(exists(id)),
-            Ok(saved) => Container::from_saved(self.clone(), id.clone(), saved).remove_all(),
+            Ok(saved) => Container::from_saved(self.clone(), id.clone(), saved).remove_all().map(drop),
             // Nothing had been made yet when this little had been written.
             Err(_) if !has_state(dir) => remove_dir(dir),
             // Damaged: what it owns is not known, and somebody may want to look at it.
@@ -142,7 +154,8 @@ impl Store {
         }
     }
 
-    /// Ends and removes a container by force, also one that is half-made or whose state is damaged.
+    /// Ends and removes a container by force, also one that is half-made or whose state is damaged; gives
+    /// what [`Container::delete`] gives.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is none; what could not be removed.
@@ -152,13 +165,13 @@ impl Store {
     /// let id = cofferdam::ContainerId::new("nobody").unwrap();
     /// assert_eq!(store.remove(&id).unwrap_err().kind(), cofferdam::ErrorKind::NotFound);
     /// ```
-    pub fn remove(&self, id: &ContainerId) -> Result<()> {
+    pub fn remove(&self, id: &ContainerId) -> Result<Vec<Error>> {
         let dir = self.dir(id);
         let _lock = lock(&dir, id)?;
         match Saved::read(&dir) {
             Ok(saved) => Container::from_saved(self.clone(), id.clone(), saved).remove_all(),
-            Err(_) if !has_state(&dir) => remove_dir(&dir),
-            Err(_) => crate::salvage::remove(self, id),
+            Err(_) if !has_state(&dir) => remove_dir(&dir).map(|()| Vec::new()),
+            Err(_) => crate::salvage::remove(self, id).map(|()| Vec::new()),
         }
     }
 }

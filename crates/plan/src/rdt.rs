@@ -2,7 +2,7 @@
 //!
 //! Called by the init plan. See `config-linux.md`, IntelRdt; resctrl in the kernel's documentation.
 
-use cofferdam_oci::{IntelRdt, Pointer};
+use cofferdam_oci::{IntelRdt, Pointer, Reject};
 
 use crate::RdtPlan;
 use crate::findings::Findings;
@@ -31,6 +31,21 @@ pub(crate) fn decide(scene: &Scene<'_>, findings: &mut Findings) -> Option<RdtPl
         schemata,
         monitoring: rdt.enable_monitoring,
     })
+}
+
+/// The lines of a schemata file, for a change of a class that is there.
+///
+/// # Errors
+/// Everything that is wrong with them.
+///
+/// ```
+/// let rdt = cofferdam_oci::IntelRdt { mem_bw_schema: Some("MB:0=20".into()), ..Default::default() };
+/// assert_eq!(cofferdam_plan::rdt_schemata(&rdt).unwrap(), ["MB:0=20"]);
+/// ```
+pub fn rdt_schemata(rdt: &IntelRdt) -> Result<Vec<String>, Vec<Reject>> {
+    let mut findings = Findings::default();
+    let lines = schemata(&Pointer::new("/linux/intelRdt"), rdt, &mut findings);
+    findings.finish().map(|_| lines)
 }
 
 /// `l3CacheSchema`, `memBwSchema` and `schemata`, in this order; a line for memory bandwidth among the

@@ -1,6 +1,6 @@
 //! `delete`: remove what a container leaves behind.
 
-use cofferdam::{ErrorKind, Status};
+use cofferdam::{Error, ErrorKind, Status};
 
 use crate::context::{Context, container_id};
 use crate::failure::{Failure, Outcome};
@@ -21,15 +21,14 @@ impl Delete {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         if self.force {
             return match context.store.remove(&container_id(&self.container_id)?) {
-                Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
-                _ => Ok(0),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(0),
+                removed => Ok(warn(context, &removed?)),
             };
         }
         let container = context.container(&self.container_id)?;
         let status = container.status()?;
         if status == Status::Created {
-            container.delete(true)?;
-            return Ok(0);
+            return Ok(warn(context, &container.delete(true)?));
         }
         if status != Status::Stopped {
             return Err(Failure::new(format!(
@@ -38,7 +37,14 @@ impl Delete {
                 status.as_str()
             )));
         }
-        container.delete(false)?;
-        Ok(0)
+        Ok(warn(context, &container.delete(false)?))
     }
+}
+
+/// Failed hooks are no failure of the command.
+pub(super) fn warn(context: &Context, failed: &[Error]) -> i32 {
+    for error in failed {
+        context.log.warning(&error.to_string());
+    }
+    0
 }

@@ -1,5 +1,7 @@
 //! `list`: the containers below `--root`.
 
+use cofferdam::ErrorKind;
+
 use super::owner::Owners;
 use super::state_json::ContainerState;
 use crate::context::Context;
@@ -41,17 +43,22 @@ impl List {
 fn states(context: &Context) -> Result<Vec<ContainerState>, Failure> {
     let mut owners = Owners::default();
     let mut states = Vec::new();
-    for container in context.store.list()? {
-        match ContainerState::of(&container, owners.name(container.owner_uid())) {
+    for id in context.store.ids()? {
+        let state = match context.store.load(&id) {
+            Ok(container) => ContainerState::of(&container, owners.name(container.owner_uid())),
+            // It is only being made, or has been deleted since.
+            Err(error) if error.kind() == ErrorKind::NotFound || error.errno() == Some(ENOENT) => continue,
+            Err(error) => Err(error.into()),
+        };
+        match state {
             Ok(state) => states.push(state),
-            Err(failure) => {
-                let id = container.id().as_str();
-                context.log.warning(&format!("load container {id}: {}", failure.message()));
-            }
+            Err(failure) => context.log.warning(&format!("load container {id}: {}", failure.message())),
         }
     }
     Ok(states)
 }
+
+const ENOENT: i32 = 2;
 
 fn render(states: &[ContainerState]) -> String {
     let heading = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned);

@@ -62,8 +62,9 @@ pub(super) fn in_foreground(
     let signals = Signals::take()?;
     let (container, process) = Container::run(&context.store, id, bundle, options)?;
     let outcome = attend(&process, &signals, host, context);
-    if !keep && let Err(error) = container.delete(outcome.is_err()) {
-        context.log.warning(&error.to_string());
+    if !keep {
+        let failed = container.delete(outcome.is_err()).unwrap_or_else(|error| vec![error]);
+        super::delete::warn(context, &failed);
     }
     outcome
 }

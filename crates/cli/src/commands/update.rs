@@ -1,6 +1,6 @@
 //! `update`: change the limits of a container.
 
-use cofferdam::oci::{self, BlockIo, Cpu, Memory, Pids, Resources};
+use cofferdam::oci::{self, BlockIo, Cpu, IntelRdt, Memory, Pids, Resources};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -79,10 +79,11 @@ impl Update {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         let container = context.container(&self.container_id)?;
         if self.l3_cache_schema.is_some() || self.mem_bw_schema.is_some() {
-            return Err(Failure::new(
-                "the Intel RDT schema of a container cannot be changed while it runs \
-                 (hint: set linux.intelRdt in config.json)",
-            ));
+            container.update_rdt(&IntelRdt {
+                l3_cache_schema: self.l3_cache_schema.clone(),
+                mem_bw_schema: self.mem_bw_schema.clone(),
+                ..IntelRdt::default()
+            })?;
         }
         if self.kernel_memory.is_some() || self.kernel_memory_tcp.is_some() {
             context.log.warning("kernel memory limits are ignored: kernels no longer have them");
