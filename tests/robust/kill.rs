@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cofferdam_tests::{Bundle, Skip, Test, facts};
+use cofferdam_tests::{Bundle, Skip, Test, facts, wait_until};
 
 use crate::left;
 
@@ -115,6 +115,9 @@ impl<'t> Scene<'t> {
 
     /// Every other time the next `create` of that id comes before `delete`: it succeeds, or says that there is one.
     fn again(&self, n: usize) {
+        if self.victim == Start && n.is_multiple_of(2) {
+            return self.start_again(n);
+        }
         if self.victim != Create || n.is_multiple_of(2) {
             return;
         }
@@ -122,6 +125,17 @@ impl<'t> Scene<'t> {
         let status = self.output(&mut command).status().expect("the runtime starts");
         let said = fs::read_to_string(self.t.dir.join("said")).unwrap_or_default();
         assert!(status.success() || said.contains("already exists"), "create after a kill at {n}: {said}");
+    }
+
+    /// The program runs, or it is still there to be started; the state says which.
+    fn start_again(&self, n: usize) {
+        wait_until(&format!("a start after a kill at {n}"), || {
+            let state = self.t.runtime(&["state", &self.bundle.id]);
+            if state.ok().contains("\"running\"") {
+                return true;
+            }
+            self.t.runtime(&["start", &self.bundle.id]).code == 0
+        });
     }
 
     fn kill_after(&self, delay: Duration) -> bool {

@@ -131,7 +131,15 @@ impl Container {
         if self.cgroup().is_frozen()? {
             return Ok(Status::Paused);
         }
-        Ok(if self.dir().join(START).exists() { Status::Created } else { Status::Running })
+        Ok(if self.waits() { Status::Created } else { Status::Running })
+    }
+
+    /// Whether it waits for `start`. One that was killed leaves the socket: then it is the program that
+    /// the process executes, not ours, that tells.
+    fn waits(&self) -> bool {
+        let own = |exe: std::path::PathBuf| exe.to_string_lossy().starts_with("/memfd:cofferdam");
+        self.dir().join(START).exists()
+            && std::fs::read_link(format!("/proc/{}/exe", self.saved.pid)).map_or(true, own)
     }
 
     /// The first process's number in the caller's PID namespace, while it is there.
