@@ -243,6 +243,15 @@ facts! {
         c.verb("state", &[]).refused();
     }
 
+    fn a_failing_poststop_hook_is_warned_about(t) {
+        let mut b = t.bundle();
+        set(&mut b, "poststop", &[hook("echo words of the hook; exit 7")]);
+        let c = b.args(&["true"]).start();
+        c.wait_stopped();
+        let out = c.delete();
+        assert!(out.stderr.contains("hook"), "{out}");
+    }
+
     fn a_hook_that_is_missing_is_an_error(t) {
         let mut b = t.bundle();
         set(&mut b, "createRuntime", &[json!({"path": "/no/such/hook"})]);

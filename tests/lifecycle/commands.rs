@@ -35,6 +35,19 @@ facts! {
         assert!(["null", "[]"].contains(&json.ok().trim()), "{json}");
     }
 
+    fn list_warns_of_a_container_whose_state_is_damaged(t) {
+        let (one, two) = (t.bundle(), t.bundle());
+        let (_c, _d) = (one.start(), two.start());
+        let state = t.dir.join("state").join(&one.id).join("state.json");
+        t.need(state.exists(), "this runtime keeps its state elsewhere")?;
+        let text = std::fs::read(&state).unwrap();
+        std::fs::write(&state, "{").unwrap();
+        let out = t.runtime(&["list", "-q"]);
+        std::fs::write(&state, text).unwrap();
+        assert_eq!(out.ok().trim(), two.id, "{out}");
+        assert!(out.stderr.contains(&one.id), "{out}");
+    }
+
     fn ps_shows_the_processes(t) {
         let b = t.script("sleep 1000 & wait");
         let c = b.start();

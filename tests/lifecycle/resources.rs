@@ -51,6 +51,13 @@ facts! {
         c.verb("update", &["--memory", "1"]).refused();
     }
 
+    fn update_of_intel_rdt_is_refused_where_the_host_has_none(t) {
+        t.need(!std::path::Path::new("/sys/fs/resctrl/schemata").exists(), "this host has resctrl")?;
+        let c = t.bundle().start();
+        c.verb("update", &["--l3-cache-schema", "L3:0=f"]).refused();
+        c.verb("update", &["--mem-bw-schema", "MB:0=20"]).refused();
+    }
+
     fn update_does_not_let_devices_in(t) {
         let mut b = t.bundle();
         b.push("/linux/devices", json!({"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o666}));

@@ -1,8 +1,11 @@
 //! run, detach, pid files, console sockets, descriptors and exit statuses.
 
 use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixDatagram;
+use std::process::Stdio;
+use std::time::Duration;
 
-use cofferdam_tests::{ConsoleSocket, Container, Pty, facts};
+use cofferdam_tests::{ConsoleSocket, Container, Pty, Test, facts};
 
 facts! {
     fn run_returns_the_exit_status_of_the_process(t) {
@@ -154,11 +157,10 @@ facts! {
     }
 
     fn what_is_sent_to_the_notify_socket_reaches_the_hosts(t) {
-        use std::os::unix::net::UnixDatagram;
         let mut b = t.bundle();
         let path = t.dir.join("notify.sock");
         let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         b.args(&["sh", "-c", "probe notify READY=1; sleep 0.3"]).write();
         let mut command = t.runtime_command(&b.command_line("run", &[]));
         t.finish(command.env("NOTIFY_SOCKET", &path)).ok();
@@ -166,4 +168,44 @@ facts! {
         let n = socket.recv(&mut buffer).unwrap();
         assert!(String::from_utf8_lossy(&buffer[..n]).contains("READY=1"));
     }
+
+    fn start_waits_until_the_container_is_ready(t) {
+        let (said, _) = said_by_start(t);
+        assert_eq!(said.first().map(String::as_str), Some("READY=1"), "{said:?}");
+    }
+
+    fn start_tells_the_process_to_watch_and_waits_until_it_was_read(t) {
+        let (said, pid) = said_by_start(t);
+        assert_eq!(said, ["READY=1", &format!("MAINPID={pid}"), "BARRIER=1"]);
+    }
+}
+
+/// What the service manager's socket gets from `start` of a container that is ready after a while, and the
+/// container's process.
+fn said_by_start(t: &Test) -> (Vec<String>, i64) {
+    let mut b = t.bundle();
+    let path = t.dir.join("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    b.args(&["sh", "-c", "sleep 0.3; probe notify READY=1; sleep 600"]).write();
+    let c = Container::of(t, &b.id);
+    let mut create = t.runtime_command(&b.command_line("create", &[]));
+    create.env("NOTIFY_SOCKET", &path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    assert!(create.status().unwrap().success());
+    // What is sent along is closed by being read: that is what `start` waits for.
+    let reader = std::thread::spawn(move || {
+        let mut buffer = [0; 256];
+        let mut said = Vec::new();
+        while let Ok(n) = socket.recv(&mut buffer) {
+            said.push(String::from_utf8_lossy(&buffer[..n]).trim().to_owned());
+            if said.last().is_some_and(|word| word == "BARRIER=1") {
+                break;
+            }
+        }
+        said
+    });
+    let mut start = t.runtime_command(&["start", &b.id]);
+    t.finish(start.env("NOTIFY_SOCKET", &path)).ok();
+    let pid = c.pid();
+    (reader.join().unwrap(), pid)
 }

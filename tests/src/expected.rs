@@ -307,6 +307,11 @@ pub const TABLE: &[Line] = &[
         why: "says `created` to hooks of the time before, and / for the bundle to those inside",
         tests: &["the_status_given_to_a_hook_is_that_of_its_time", "a_hook_is_given_the_state"],
     },
+    Line {
+        runtimes: CRUN,
+        why: "nothing is said of a poststop hook that fails",
+        tests: &["a_failing_poststop_hook_is_warned_about"],
+    },
     // The command line.
     Line {
         runtimes: CRUN,
@@ -362,5 +367,10 @@ pub const TABLE: &[Line] = &[
         runtimes: CRUN,
         why: "waits for a message it does not forward",
         tests: &["what_is_sent_to_the_notify_socket_reaches_the_hosts"],
+    },
+    Line {
+        runtimes: BOTH,
+        why: "MAINPID is not sent (crun), or the command does not wait until it was read (runc)",
+        tests: &["start_tells_the_process_to_watch_and_waits_until_it_was_read"],
     },
 ];
