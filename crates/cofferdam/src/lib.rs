@@ -61,6 +61,13 @@ mod sockets;
 pub use cofferdam_cgroup as cgroup;
 pub use cofferdam_oci as oci;
 
+/// For the fuzzer: whether these bytes are a state file.
+#[doc(hidden)]
+#[must_use]
+pub fn reads_as_state(bytes: &[u8]) -> bool {
+    state::Saved::parse(bytes, "state.json".as_ref()).is_ok()
+}
+
 pub use bundle::Bundle;
 pub use container::{Container, Status};
 pub use error::{Error, ErrorKind, Result};
@@ -71,3 +78,8 @@ pub use options::{CreateOptions, ExecOptions, Stdio, TerminalMode};
 pub use process::{ExitStatus, Process};
 pub use report::{PlanReport, ReportedStep, plan};
 pub use store::Store;
+
+/// The example of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
