@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cofferdam_tests::{Test, facts, wait_until};
+use cofferdam_tests::{Test, wait_until};
 
 use crate::left;
 
@@ -77,7 +77,7 @@ fn live(t: &Test, count: usize) {
     wait_until("the interfaces that were there before", || interfaces().is_subset(&before));
 }
 
-facts! {
+own! {
     fn a_thousand_lives_leave_nothing_behind(t) {
         let count = std::env::var("ROBUST_CYCLES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
         live(t, count);

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use cofferdam_tests::{Bundle, Test, facts, json};
+use cofferdam_tests::{Bundle, Test, json};
 
 /// A configuration, what is wrong with it, and what is said.
 type Case = (&'static str, fn(&mut Bundle<'_>), &'static str);
@@ -289,7 +289,7 @@ fn said(t: &Test, change: fn(&mut Bundle<'_>)) -> (i32, String) {
     (out.code, text.replace(&b.id, "{id}"))
 }
 
-facts! {
+own! {
     fn errors_say_what_where_and_why(t) {
         let mut wrong = Vec::new();
         for (name, change, expected) in CASES {

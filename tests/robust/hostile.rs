@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
-use cofferdam_tests::{Bundle, Output, Test, facts, json};
+use cofferdam_tests::{Bundle, Output, Test, json};
 
 use crate::left;
 
@@ -50,7 +50,7 @@ fn damage(t: &Test, how: fn(&Path), words: &[&str]) {
     left::nothing(t, std::slice::from_ref(&b.id), "delete --force of what is damaged");
 }
 
-facts! {
+own! {
     fn a_malformed_configuration_is_one_line_with_place_and_field(t) {
         for (text, words) in [
             ("", ["config.json", "EOF"]),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cofferdam_tests::{Bundle, Skip, Test, facts, wait_until};
+use cofferdam_tests::{Bundle, Skip, Test, wait_until};
 
 use crate::left;
 
@@ -102,15 +102,19 @@ impl<'t> Scene<'t> {
     /// Whether it was killed when it came to the `nth` system call of this name.
     fn kill_at_call(&self, n: usize, name: &str, nth: usize) -> bool {
         self.prepare();
+        let killed = self.killed(name, nth);
+        self.again(n);
+        self.clean(&format!("a kill at {name} {nth}"));
+        killed
+    }
+
+    fn killed(&self, name: &str, nth: usize) -> bool {
         let mut command = Command::new("strace");
         let inject = format!("inject={name}:signal=KILL:when={nth}");
         command.args(["-qqq", "-o", "/dev/null", "-e", &format!("trace={name}"), "-e", &inject]);
         let command = command.arg(&self.t.runtime.path).args(self.line());
         let status = self.output(command).status().expect("strace starts");
-        let killed = status.signal() == Some(9);
-        self.again(n);
-        self.clean(&format!("a kill at {name} {nth}"));
-        killed
+        status.signal() == Some(9)
     }
 
     /// Every other time the next `create` of that id comes before `delete`: it succeeds, or says that there is one.
@@ -157,12 +161,16 @@ impl<'t> Scene<'t> {
 /// The system calls of a whole run, each with how often it was made before, from the first on that can leave
 /// something: strace counts every kind of call by itself.
 fn calls(scene: &Scene<'_>) -> Vec<(String, usize)> {
+    calls_of(scene, |s| s.clean("a traced run"))
+}
+
+fn calls_of(scene: &Scene<'_>, after: fn(&Scene<'_>)) -> Vec<(String, usize)> {
     let trace = scene.t.dir.join("trace");
     scene.prepare();
     let mut command = Command::new("strace");
     command.arg("-o").arg(&trace).arg(&scene.t.runtime.path).args(scene.line());
     scene.output(&mut command).status().expect("strace starts");
-    scene.clean("a traced run");
+    after(scene);
     let text = fs::read_to_string(&trace).expect("trace");
     let own = scene.t.dir.to_str().expect("a path of ASCII");
     let lines = text.lines().filter(|l| l.starts_with(|c: char| c.is_ascii_lowercase()));
@@ -204,12 +212,32 @@ fn every_moment(t: &Test, victim: Victim) {
     assert!(delay > Duration::from_millis(2));
 }
 
-facts! {
+/// A container in a cgroup in which another one is: it is refused, and killed in the middle it is removed alone.
+fn beside(t: &Test) -> Result<(), Skip> {
+    t.need(Path::new("/usr/bin/strace").exists(), "strace is not installed")?;
+    let mut other = t.bundle();
+    let scene = Scene::new(t, Create);
+    other.set("/linux/cgroupsPath", scene.bundle.config["linux"]["cgroupsPath"].clone()).write();
+    let c = other.start();
+    let pid = c.pid();
+    for (n, (name, nth)) in calls_of(&scene, |_| {}).iter().enumerate().step_by(4) {
+        scene.killed(name, *nth);
+        scene.quick(&["delete", "--force", &scene.bundle.id]);
+        assert_eq!(c.pid(), pid, "a kill at call {n}");
+        assert_eq!(c.status(), "running", "a kill at call {n}");
+    }
+    c.verb("delete", &["--force"]).ok();
+    scene.clean("all");
+    Ok(())
+}
+
+own! {
     fn create_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Create)?; }
     fn run_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Run)?; }
     fn start_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Start)?; }
     fn exec_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Exec)?; }
     fn delete_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Delete)?; }
+    fn a_killed_create_never_takes_anothers_cgroup_along(t) { beside(t)?; }
     fn create_killed_at_any_moment_leaves_nothing_behind(t) { every_moment(t, Create); }
     fn run_killed_at_any_moment_leaves_nothing_behind(t) { every_moment(t, Run); }
     fn start_killed_at_any_moment_leaves_nothing_behind(t) { every_moment(t, Start); }
