@@ -88,7 +88,7 @@ pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
         Op::Directory { path: &c_string(plan.process.cwd.as_str()), mode: 0o755 },
     );
     hooks(&mut p, plan);
-    seal(&mut p, plan);
+    seal(&mut p, plan, inputs);
     process::labels(&mut p, &plan.process);
     process::forget(&mut p, inputs.start.into_iter().collect(), plan.preserve_fds);
     p.own("hiding from other processes", Op::Dumpable { on: false });
@@ -256,13 +256,16 @@ fn hooks(p: &mut Program, plan: &InitPlan) {
 }
 
 /// Closes the root filesystem behind us: after this line nothing of the host can be named.
-fn seal(p: &mut Program, plan: &InitPlan) {
+fn seal(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
     let label = c_string(mounts::context(plan).unwrap_or_default());
     for (pointer, path) in &plan.masked_paths {
         p.step("masking", path.as_str(), pointer, Op::Mask { path: &c_string(path.as_str()), label: &label });
     }
     for (pointer, path) in &plan.readonly_paths {
         p.step("making read-only", path.as_str(), pointer, Op::Readonly { path: &c_string(path.as_str()) });
+    }
+    if let Some(overlay) = inputs.overlay.as_ref().filter(|_| plan.root.readonly) {
+        overlay::seal(p, overlay);
     }
     mounts::seal_root(p, plan);
     let pointer = Pointer::new("/root/path");

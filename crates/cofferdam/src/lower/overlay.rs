@@ -25,6 +25,25 @@ pub(super) fn root(p: &mut Program, plan: &OverlayPlan, path: &Path) {
     p.step("putting the root in memory over", text, &pointer, Op::PlaceRoot { path: &at });
 }
 
+/// A root that is put together is read-only in all its parts: each layer is a mount of its own.
+pub(super) fn seal(p: &mut Program, plan: &OverlayPlan) {
+    let layered = plan.entries.iter().filter_map(|e| match e {
+        Entry::Layered(name) => Some(format!("/{name}")),
+        _ => None,
+    });
+    for target in layered {
+        let op = Op::SetAttr {
+            target: &c_string(target.as_str()),
+            set: MOUNT_ATTR_RDONLY,
+            clear: 0,
+            rec_set: 0,
+            rec_clear: 0,
+            propagation: &[],
+        };
+        p.step("making read-only", target, &Pointer::new("/root/readonly"), op);
+    }
+}
+
 fn one(p: &mut Program, entry: &Entry, root: &Path, userxattr: bool) {
     let pointer = Pointer::new("/root/path");
     match entry {
