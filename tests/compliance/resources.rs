@@ -258,28 +258,6 @@ facts! {
         }
     }
 
-    fn network_class_and_priorities_are_kept_where_the_host_has_the_controllers(t) {
-        // Hierarchies that go when the test ends, but until then are in everyone's /proc/PID/cgroup.
-        t.alone();
-        t.view();
-        let place = t.dir.join("cgroup");
-        let root = place.display();
-        t.need(t.host("cat /proc/cgroups").contains("net_prio"), "no such controllers")?;
-        t.host(&format!(
-            "mkdir {root}; mount -t tmpfs x {root}; for d in /sys/fs/cgroup/*; do mountpoint -q $d || continue; \
-             n={root}/$(basename $d); mkdir $n; mount --rbind $d $n; done; \
-             for c in net_cls net_prio; do mkdir -p {root}/$c; mountpoint -q {root}/$c || mount -t cgroup -o $c cgroup {root}/$c; done; \
-             mount --rbind {root} /sys/fs/cgroup"
-        ));
-        let mut b = t.bundle();
-        b.set("/linux/resources/network", json!({"classID": 1_048_577, "priorities": [{"name": "lo", "priority": 5}]}));
-        let c = b.create();
-        let seen = t.host(&format!("cat /sys/fs/cgroup/net_cls/{0}/net_cls.classid /sys/fs/cgroup/net_prio/{0}/net_prio.ifpriomap", b.id));
-        assert!(seen.starts_with("1048577\n") && seen.contains("lo 5\n"), "{seen}");
-        c.verb("delete", &["--force"]).ok();
-        t.host(&format!("test ! -e /sys/fs/cgroup/net_cls/{}", b.id));
-    }
-
     fn rdma_limits_are_kept_or_refused(t) {
         for limit in [json!({"hcaHandles": 3}), json!({"hcaObjects": 10_000})] {
             let mut b = t.bundle();
