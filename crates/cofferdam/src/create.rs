@@ -17,12 +17,12 @@ use crate::decide::{Decision, check_preserved, check_terminal, decide};
 use crate::lower::{self, Lowered};
 use crate::notify::{self, Notify};
 use crate::opened::Opened;
-use crate::options::{CreateOptions, Stdio, TerminalMode};
+use crate::options::{CreateOptions, Stdio};
 use crate::process::Process;
 use crate::state::{CONFIG, START, Saved};
 use crate::store::{Claim, Store};
 use crate::upbringing::{Parent, Upbringing};
-use crate::{Bundle, ContainerId, Error, Result, hooks, maps, pid, pid_file, sockets, spawn, talk};
+use crate::{Bundle, ContainerId, Error, Result, handing, hooks, maps, pid, sockets, spawn, talk};
 
 /// Whether the program runs at once or waits for `start`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,15 +186,9 @@ impl Parent for Keeper<'_> {
     }
 
     fn terminal(&mut self, master: OwnedFd) -> Result<()> {
-        match (&self.options.console_socket, self.options.terminal) {
-            (Some(path), TerminalMode::Socket) => {
-                sockets::send(path, b"/dev/ptmx", &master, "sending the terminal to the console socket")
-            }
-            _ => {
-                self.terminal = Some(master);
-                Ok(())
-            }
-        }
+        let options = self.options;
+        self.terminal = handing::terminal(master, options.console_socket.as_ref(), options.terminal)?;
+        Ok(())
     }
 }
 
@@ -202,14 +196,7 @@ impl Keeper<'_> {
     /// The last acts: what engines wait for.
     fn hand_over(&self, upbringing: &Upbringing) -> Result<()> {
         let pid = upbringing.pid();
-        if let Some(path) = &self.options.pid_file {
-            pid_file::write(path, pid)?;
-        }
-        if let Some(path) = &self.options.pidfd_socket {
-            let pidfd =
-                cofferdam_sys::pidfd::open(pid).map_err(|e| Error::system("opening the process", e))?;
-            sockets::send(path, b"pidfd", &pidfd.into(), "sending the pidfd")?;
-        }
+        handing::process(pid, self.options.pid_file.as_ref(), self.options.pidfd_socket.as_ref())?;
         match self.until {
             Until::Ready => talk::say(upbringing.control(), Point::Ready, None),
             Until::Running => Ok(()),

@@ -10,11 +10,11 @@ use cofferdam_sys::clone3::{self, CLONE_NEWUSER};
 use crate::container::{Container, Status};
 use crate::decide::{check_preserved, check_terminal};
 use crate::opened::Opened;
-use crate::options::{ExecOptions, TerminalMode};
+use crate::options::ExecOptions;
 use crate::process::Process;
 use crate::spawn::Newborn;
 use crate::upbringing::{Parent, Upbringing};
-use crate::{Error, Result, facts, lower, pid, pid_file, sockets, spawn, talk};
+use crate::{Error, Result, facts, handing, lower, pid, spawn, talk};
 
 pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Process> {
     match container.status()? {
@@ -149,15 +149,7 @@ impl Keeper<'_> {
     }
 
     fn hand_over(&self, pid: i32) -> Result<()> {
-        if let Some(path) = &self.options.pid_file {
-            pid_file::write(path, pid)?;
-        }
-        if let Some(path) = &self.options.pidfd_socket {
-            let pidfd =
-                cofferdam_sys::pidfd::open(pid).map_err(|e| Error::system("opening the process", e))?;
-            sockets::send(path, b"pidfd", &pidfd.into(), "sending the pidfd")?;
-        }
-        Ok(())
+        handing::process(pid, self.options.pid_file.as_ref(), self.options.pidfd_socket.as_ref())
     }
 }
 
@@ -183,14 +175,8 @@ impl Parent for Keeper<'_> {
     }
 
     fn terminal(&mut self, master: OwnedFd) -> Result<()> {
-        match (&self.options.console_socket, self.options.terminal) {
-            (Some(path), TerminalMode::Socket) => {
-                sockets::send(path, b"/dev/ptmx", &master, "sending the terminal to the console socket")
-            }
-            _ => {
-                self.terminal = Some(master);
-                Ok(())
-            }
-        }
+        let options = self.options;
+        self.terminal = handing::terminal(master, options.console_socket.as_ref(), options.terminal)?;
+        Ok(())
     }
 }

@@ -52,6 +52,7 @@ mod upbringing;
 // Speaking to others.
 mod agent;
 mod clock;
+mod handing;
 mod hooks;
 mod notify;
 mod pid;

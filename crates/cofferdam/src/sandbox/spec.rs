@@ -14,7 +14,7 @@ use crate::template::{Caller, MASKED_PATHS, READONLY_PATHS, new_namespace, strin
 const PERIOD: u64 = 100_000;
 
 /// The annotation that lays an upper layer in memory over the root filesystem.
-pub(super) const OVERLAY: &str = "io.cofferdam.rootfs.overlay";
+pub(super) const OVERLAY: &str = crate::overlay::ANNOTATION;
 
 /// The configuration of `sandbox` for `caller`.
 pub(super) fn spec(sandbox: &Sandbox, caller: Caller) -> Spec {
