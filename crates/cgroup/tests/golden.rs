@@ -91,14 +91,16 @@ fn memory() {
         &["memory.swap.max = max", "memory.max = 100"],
     );
     check(r#"{"memory":{"limit":0,"swap":0,"reservation":0,"disableOOMKiller":false}}"#, &[], &[]);
-    check(r#"{"memory":{"kernel":5,"kernelTCP":6,"useHierarchy":true}}"#, &[], &[]);
+    check(r#"{"memory":{"kernel":5,"useHierarchy":true}}"#, &[], &[]);
 }
 
 #[test]
 fn memory_that_is_ignored_is_said() {
     let plan = try_plan(&v1(), r#"{"memory":{"kernel":5,"kernelTCP":6}}"#).unwrap();
     let pointers: Vec<_> = plan.ignored.iter().map(|i| i.pointer.as_str()).collect();
-    assert_eq!(pointers, ["/linux/resources/memory/kernel", "/linux/resources/memory/kernelTCP"]);
+    assert_eq!(pointers, ["/linux/resources/memory/kernel"]);
+    let writes: Vec<_> = plan.writes.iter().map(ToString::to_string).collect();
+    assert_eq!(writes, ["memory.kmem.tcp.limit_in_bytes = 6"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! Called by the relay. Whatever happens, the terminal is given back as it was.
 
+use cofferdam::oci::ConsoleSize;
 use rustix::termios::{
     OptionalActions, OutputModes, Termios, Winsize, isatty, tcgetattr, tcgetwinsize, tcsetattr,
 };
@@ -61,6 +62,15 @@ impl RawTerminal {
     /// Its size in characters.
     pub(crate) fn size(&self) -> Option<Winsize> {
         tcgetwinsize(&self.terminal).ok()
+    }
+}
+
+/// Gives a process that names no size that of the caller's terminal: it may look before the relay has said
+/// anything.
+pub(crate) fn lend_size(host: Option<&RawTerminal>, process: &mut cofferdam::oci::Process) {
+    if let Some(size) = host.and_then(RawTerminal::size) {
+        let size = ConsoleSize { height: size.ws_row.into(), width: size.ws_col.into() };
+        process.console_size.get_or_insert(size);
     }
 }
 

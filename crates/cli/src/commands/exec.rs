@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::foreground::Signals;
 use crate::options::terminal_mode;
-use crate::raw_terminal::RawTerminal;
+use crate::raw_terminal::{RawTerminal, lend_size};
 
 /// The exit code of an `exec` that ran nothing, so that it differs from most programs' own.
 const NOTHING_RAN: i32 = 255;
@@ -93,7 +93,7 @@ impl Exec {
         };
         let detach = self.detach;
         let terminal = terminal_mode(process.terminal, detach, self.console_socket.is_some())?;
-        let options = ExecOptions {
+        let mut options = ExecOptions {
             process,
             console_socket: self.console_socket,
             pid_file: self.pid_file,
@@ -109,6 +109,7 @@ impl Exec {
             return Ok(0);
         }
         let host = (terminal == TerminalMode::Own).then(RawTerminal::find).transpose()?;
+        lend_size(host.as_ref(), &mut options.process);
         let signals = Signals::take()?;
         let process = container.exec(options)?;
         attend(&process, &signals, host, context)

@@ -6,7 +6,7 @@ use crate::context::{Context, container_id};
 use crate::failure::{Failure, Outcome};
 use crate::foreground::{self, Signals};
 use crate::options::CreateFlags;
-use crate::raw_terminal::RawTerminal;
+use crate::raw_terminal::{RawTerminal, lend_size};
 use crate::relay::Relay;
 
 /// Create a container and run its program
@@ -59,8 +59,12 @@ pub(super) fn in_foreground(
     keep: bool,
 ) -> Outcome {
     let host = (options.terminal == TerminalMode::Own).then(RawTerminal::find).transpose()?;
+    let mut bundle = bundle.clone();
+    if let Some(process) = &mut bundle.spec.process {
+        lend_size(host.as_ref(), process);
+    }
     let signals = Signals::take()?;
-    let (container, process) = Container::run(&context.store, id, bundle, options)?;
+    let (container, process) = Container::run(&context.store, id, &bundle, options)?;
     let outcome = attend(&process, &signals, host, context);
     if !keep {
         let failed = container.delete(outcome.is_err()).unwrap_or_else(|error| vec![error]);
