@@ -100,7 +100,7 @@ fn memory_that_is_ignored_is_said() {
     let pointers: Vec<_> = plan.ignored.iter().map(|i| i.pointer.as_str()).collect();
     assert_eq!(pointers, ["/linux/resources/memory/kernel"]);
     let writes: Vec<_> = plan.writes.iter().map(ToString::to_string).collect();
-    assert_eq!(writes, ["memory.kmem.tcp.limit_in_bytes = 6"]);
+    assert!(writes.contains(&"memory.kmem.tcp.limit_in_bytes = 6".to_owned()), "{writes:?}");
 }
 
 #[test]
