@@ -83,7 +83,7 @@ pub(crate) struct Context {
     pub(crate) memory: Option<Fd>,
     /// The host's /dev/null, verified.
     pub(crate) null: Option<Fd>,
-    /// An empty read-only tmpfs, attached nowhere: all masked directories are copies of it.
+    /// The empty read-only tmpfs over the first masked directory: the others' are copies of it.
     pub(crate) empty: Option<Fd>,
     pub(crate) found: Path,
     pub(crate) home: Path,

@@ -23,12 +23,23 @@ fn present(c: &Context, path: &CStr) -> Result<Option<Fd>> {
 /// Covers a directory with an empty one, anything else with the host's /dev/null.
 pub(crate) fn mask(c: &mut Context, path: &CStr, label: &CStr) -> Done {
     let Some(at) = present(c, path)? else { return Ok(()) };
-    let cover = if stat::stat(at.raw())?.mode & mknodat::S_IFMT == mknodat::S_IFDIR {
-        copy(empty(c, label)?)?
-    } else {
-        copy(c.null()?)?
-    };
-    Ok(fsopen::move_mount(cover.raw(), at.raw())?)
+    if stat::stat(at.raw())?.mode & mknodat::S_IFMT != mknodat::S_IFDIR {
+        let null = copy(c.null()?)?;
+        return Ok(fsopen::move_mount(null.raw(), at.raw())?);
+    }
+    // The first directory gets the original: one left unattached would cost a grace period to give up.
+    match &c.empty {
+        Some(empty) => {
+            let cover = copy(empty.raw())?;
+            fsopen::move_mount(cover.raw(), at.raw())?;
+        }
+        None => {
+            let empty = empty(c, label)?;
+            fsopen::move_mount(empty.raw(), at.raw())?;
+            c.empty = Some(empty);
+        }
+    }
+    Ok(())
 }
 
 fn copy(fd: i32) -> Result<Fd> {
@@ -36,10 +47,7 @@ fn copy(fd: i32) -> Result<Fd> {
 }
 
 /// One empty tmpfs serves all masked directories: a superblock each would cost more than all the rest.
-fn empty(c: &mut Context, label: &CStr) -> Result<i32> {
-    if let Some(fd) = &c.empty {
-        return Ok(fd.raw());
-    }
+fn empty(c: &mut Context, label: &CStr) -> Result<Fd> {
     let base = b"fro\0snr_blocks\x001\0snr_inodes\x001\0smode\x00755\0scontext\0";
     let mut list = crate::context::Path::new();
     let params = if label.is_empty() {
@@ -49,8 +57,7 @@ fn empty(c: &mut Context, label: &CStr) -> Result<i32> {
         list.push(label.to_bytes_with_nul())?;
         list.bytes()
     };
-    let fd = mount::new(&mut c.text, c"tmpfs", List::new(params), MOUNT_ATTR_RDONLY)?;
-    Ok(c.empty.insert(fd).raw())
+    mount::new(&mut c.text, c"tmpfs", List::new(params), MOUNT_ATTR_RDONLY)
 }
 
 /// Binds the path on itself, with all below it, read-only.

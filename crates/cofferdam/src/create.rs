@@ -95,6 +95,8 @@ fn record(claim: &Claim, id: &ContainerId, bundle: &Bundle, decision: &Decision)
     let mut saved = Saved::new(id.as_str(), &bundle.dir, rootfs, intended);
     saved.owner = decision.facts.euid;
     saved.annotations.clone_from(&bundle.spec.annotations);
+    let hooks = &bundle.spec.hooks;
+    saved.late_hooks = !hooks.poststart.is_empty() || !hooks.poststop.is_empty();
     saved.own_pid_namespace = decision.init.new_namespaces & CLONE_NEWPID != 0;
     saved.resctrl = crate::rdt::directories(decision.init.rdt.as_ref(), id.as_str());
     let config = serde_json::to_vec(&bundle.spec).unwrap_or_default();

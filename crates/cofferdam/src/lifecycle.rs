@@ -75,6 +75,9 @@ impl Container {
     }
 
     fn hooks(&self) -> Result<HooksPlan> {
+        if !self.saved.late_hooks {
+            return Ok(HooksPlan::default());
+        }
         Ok(cofferdam_plan::plan_hooks(&self.spec()?))
     }
 

@@ -40,6 +40,9 @@ pub(crate) struct Saved {
     pub(crate) cgroup: SavedCgroup,
     /// Whether the container has a PID namespace of its own: its end is the end of all its processes.
     pub(crate) own_pid_namespace: bool,
+    /// Whether there are hooks to run after start or at the end: without, the configuration need not be
+    /// read for them.
+    pub(crate) late_hooks: bool,
     /// Directories of resctrl that go with the container.
     #[serde(default)]
     pub(crate) resctrl: Vec<PathBuf>,
@@ -63,6 +66,7 @@ impl Saved {
             annotations: BTreeMap::new(),
             cgroup,
             own_pid_namespace: false,
+            late_hooks: true,
             resctrl: Vec::new(),
             no_new_keyring: false,
         }
@@ -73,7 +77,7 @@ impl Saved {
         let (new, path) = (dir.join("state.json.new"), dir.join(STATE));
         let bytes = serde_json::to_vec(self).map_err(|e| corrupt(&path, &e))?;
         fs::write(&new, bytes).map_err(|e| Error::io("writing the state", &new, &e))?;
-        fs::rename(&new, &path).map_err(|e| Error::io("writing the state", &path, &e))
+        replace(&new, &path).map_err(|e| Error::io("writing the state", &path, &e))
     }
 
     /// Reads it; whatever stands there, the answer is a state or an error.
@@ -92,6 +96,15 @@ impl Saved {
                 .with_detail(format!("format {}, this program reads {VERSION}", saved.version)));
         }
         Ok(saved)
+    }
+}
+
+/// Puts `new` in the place of `path`. Not by renaming it over the old one where that can be avoided: ext4
+/// then writes the new one out at once, and pays again when it is removed, a millisecond each.
+fn replace(new: &Path, path: &Path) -> std::io::Result<()> {
+    match cofferdam_sys::dirs::exchange(&crate::program::c_path(new), &crate::program::c_path(path)) {
+        Ok(()) => fs::remove_file(new),
+        Err(_) => fs::rename(new, path),
     }
 }
 

@@ -143,3 +143,20 @@ pub fn fchmodat(dir: i32, path: &CStr, mode: u32) -> Result<()> {
     // SAFETY: a null-terminated string.
     unsafe { syscall!(nr::FCHMODAT, dir, path.as_ptr(), mode) }.map(drop)
 }
+
+/// Exchanges two files' names in one step (Linux 3.15).
+/// <https://man7.org/linux/man-pages/man2/rename.2.html>
+///
+/// # Errors
+/// `EINVAL` when the file system cannot, `ENOENT` when one of them is missing.
+///
+/// ```
+/// use cofferdam_sys::{Errno, dirs};
+/// assert_eq!(dirs::exchange(c"/nowhere/a", c"/nowhere/b"), Err(Errno::ENOENT));
+/// ```
+pub fn exchange(a: &CStr, b: &CStr) -> Result<()> {
+    use crate::open::AT_FDCWD;
+    const RENAME_EXCHANGE: u32 = 2;
+    // SAFETY: null-terminated strings.
+    unsafe { syscall!(nr::RENAMEAT2, AT_FDCWD, a.as_ptr(), AT_FDCWD, b.as_ptr(), RENAME_EXCHANGE) }.map(drop)
+}
