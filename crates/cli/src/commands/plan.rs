@@ -16,20 +16,27 @@ pub(crate) struct Plan {
     /// How to print: text or json
     #[arg(short, long, value_name = "FORMAT", default_value = "text")]
     format: String,
-    /// Name the container would have
-    #[arg(default_value = "plan")]
-    container_id: String,
+    /// The same as --format json
+    #[arg(long)]
+    json: bool,
+    /// The bundle's directory, or the name the container would have
+    #[arg(value_name = "BUNDLE|CONTAINER_ID", default_value = "plan")]
+    subject: String,
 }
 
 impl Plan {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
-        let id = container_id(&self.container_id)?;
-        let bundle = self.flags.bundle()?;
+        let given = std::path::Path::new(&self.subject);
+        let (id, bundle) = if given.join("config.json").is_file() {
+            (container_id("plan")?, cofferdam::Bundle::open(given)?)
+        } else {
+            (container_id(&self.subject)?, self.flags.bundle()?)
+        };
         // As `run` in the foreground would see it, which any bundle can be.
         let detach = self.flags.has_console_socket();
         let options = self.flags.into_options(context, &bundle, detach)?;
         let report = cofferdam::plan(&bundle, &id, &options)?;
-        match self.format.as_str() {
+        match if self.json { "json" } else { self.format.as_str() } {
             "text" => output::text(&report.to_string())?,
             "json" => output::text(&(output::pretty(&report, "  ")? + "\n"))?,
             _ => return Err(Failure::new("invalid format option (hint: text or json)")),
