@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cofferdam-net",
         ],
     ),
+    ("cofferdam-nsenter", &["cofferdam", "cofferdam-child", "cofferdam-net", "cofferdam-sys"]),
     ("cofferdam-cli", &["cofferdam"]),
 ];
 
