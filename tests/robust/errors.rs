@@ -300,4 +300,28 @@ own! {
         }
         assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));
     }
+    fn start_names_the_step_that_failed_however_the_container_was_created(t) {
+        let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", "exit 5"]}]);
+        let expected = "running startContainer hook /bin/sh: exit status 5 [/hooks/startContainer/0]\"";
+        let ways: [(&[&str], &[&str]); 4] = [
+            (&[], &[]),
+            (&["--cgroup-manager", "disabled"], &[]),
+            (&[], &["--no-pivot", "--no-new-keyring"]),
+            (&["--cgroup-manager", "disabled"], &["--no-pivot"]),
+        ];
+        for notify in [false, true] {
+            for (global, flags) in ways {
+                let mut b = t.bundle();
+                b.args(&["true"]).set("/hooks/startContainer", hook.clone()).write();
+                let mut create = t.runtime_command(&[global, &b.command_line("create", flags)].concat());
+                if notify {
+                    create.env("NOTIFY_SOCKET", "/run/nobody/listens");
+                }
+                t.finish(&mut create).ok();
+                let container = cofferdam_tests::Container::of(t, &b.id);
+                let out = container.verb("start", &[]);
+                assert!(out.code == 1 && out.stderr.contains(expected), "{notify} {global:?} {flags:?}: {out}");
+            }
+        }
+    }
 }

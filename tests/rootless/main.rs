@@ -136,6 +136,34 @@ own! {
         assert!(out.code == 1 && out.stderr.contains("/linux/uidMappings"), "{out}");
     }
 
+    fn a_user_sees_the_plan_that_root_has(t) {
+        let mut user = User::new(t, NOBODY);
+        user.bundle.config = cofferdam_tests::base_config("plan");
+        user.bundle.set("/linux/resources/pids", json!({"limit": 7})).write();
+        let dir = user.bundle.dir.to_str().unwrap();
+        let seen = user.command(&["plan", dir]);
+        assert!(seen.ok().starts_with("planned for root\n"), "{seen}");
+        assert!(seen.stdout.contains("pids.max = 7  [/linux/resources/pids/limit]"), "{seen}");
+        assert_eq!(seen.stdout, t.runtime(&["plan", dir]).ok());
+        assert!(!user.home.join("state").exists());
+        let own = user.command(&["--rootless", "true", "plan", dir]);
+        assert!(own.refused().contains("/linux/namespaces: the runtime lacks CAP_SYS_ADMIN"), "{own}");
+    }
+
+    fn a_bundle_that_maps_the_user_is_planned_for_that_user(t) {
+        let mut user = User::new(t, NOBODY);
+        user.bundle.set("/process/args", json!(["true"])).write();
+        let dir = user.bundle.dir.to_str().unwrap();
+        let plan = |rootless: &str| {
+            let line = ["--rootless", rootless, "plan", "--json", dir];
+            serde_json::from_str::<Value>(user.command(&line).ok()).expect("JSON")
+        };
+        assert_eq!((&plan("auto")["uid"], &plan("true")["uid"]), (&json!(NOBODY), &json!(NOBODY)));
+        assert_eq!(plan("false")["uid"], 0);
+        let text = user.command(&["plan", dir]);
+        assert!(text.ok().starts_with("planned for user 65534\n"), "{text}");
+    }
+
     fn the_helpers_map_many_ranges(t) {
         let helpers = ["/usr/bin/newuidmap", "/usr/bin/newgidmap"].iter().all(|p| Path::new(p).exists());
         t.need(helpers, "newuidmap (package uidmap) is not installed")?;

@@ -19,6 +19,7 @@ use crate::notify::{self, Notify};
 use crate::opened::Opened;
 use crate::options::{CreateOptions, Stdio};
 use crate::process::Process;
+use crate::program::LateSteps;
 use crate::state::{CONFIG, START, Saved};
 use crate::store::{Claim, Store};
 use crate::upbringing::{Parent, Upbringing};
@@ -63,6 +64,7 @@ pub(crate) fn create(
         terminal: None,
     };
     let (lowered_steps, mut upbringing) = child;
+    keeper.saved.late = LateSteps::of(&lowered_steps);
     let grown = upbringing.go(&mut keeper, &lowered_steps, until == Until::Ready);
     let handed = grown.and_then(|()| keeper.hand_over(&upbringing));
     let (saved, terminal) = (keeper.saved, keeper.terminal);

@@ -29,15 +29,27 @@ pub(crate) fn decide(
     options: &CreateOptions,
     notify: Option<PathBuf>,
 ) -> Result<Decision> {
+    let hierarchies = Hierarchies::detect()?;
+    let facts = crate::facts::gather(&bundle.spec, &hierarchies)?;
+    decide_with(facts, &hierarchies, id, bundle, options, notify)
+}
+
+/// The same with facts that somebody else has.
+pub(crate) fn decide_with(
+    facts: HostFacts,
+    hierarchies: &Hierarchies,
+    id: &ContainerId,
+    bundle: &Bundle,
+    options: &CreateOptions,
+    notify: Option<PathBuf>,
+) -> Result<Decision> {
     if options.systemd_cgroup {
         return Err(Error::new(ErrorKind::Host, "cgroups by systemd are not supported")
             .with_hint("leave out --systemd-cgroup (podman: --cgroup-manager=cgroupfs; docker: native.cgroupdriver=cgroupfs)"));
     }
     let spec = &bundle.spec;
-    let hierarchies = Hierarchies::detect()?;
-    let facts = crate::facts::gather(spec, &hierarchies)?;
     let mut rejects = Vec::new();
-    let cgroup = cgroups(&hierarchies, id, bundle, &facts, options).unwrap_or_else(|more| {
+    let cgroup = cgroups(hierarchies, id, bundle, &facts, options).unwrap_or_else(|more| {
         rejects.extend(more);
         CgroupPlan {
             mode: hierarchies.mode,
@@ -50,7 +62,7 @@ pub(crate) fn decide(
     let mut plan_options = plan_options(id, bundle, options);
     plan_options.notify_socket = notify.is_some();
     plan_options.notify_directory = notify;
-    plan_options.cgroup_dirs = cgroup.dirs.iter().map(|d| seen(&hierarchies, d)).collect();
+    plan_options.cgroup_dirs = cgroup.dirs.iter().map(|d| seen(hierarchies, d)).collect();
     let init = plan_init(spec, &facts, &plan_options);
     let params = overlay::params(bundle, &mut rejects);
     match init {

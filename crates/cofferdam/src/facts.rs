@@ -53,6 +53,35 @@ pub(crate) fn gather(spec: &Spec, hierarchies: &Hierarchies) -> Result<HostFacts
     })
 }
 
+/// The facts as they are for whoever will run this: an ordinary user who asks what becomes of root's
+/// configuration has none of the rights, and needs none. `rootless` is that user's own word.
+pub(crate) fn for_whom(facts: HostFacts, spec: &Spec, rootless: Option<bool>) -> HostFacts {
+    let theirs = || rootless.unwrap_or_else(|| maps(spec, facts.euid));
+    if facts.privileged_here() || theirs() { facts } else { of_root(facts) }
+}
+
+/// Whether a new user namespace shows this id: so does every configuration that its user can run.
+fn maps(spec: &Spec, uid: u32) -> bool {
+    let Some(linux) = &spec.linux else { return false };
+    let new = linux.namespaces.iter().any(|n| n.kind == "user" && n.path.is_none());
+    new && linux.uid_mappings.iter().any(|m| uid.checked_sub(m.host_id).is_some_and(|n| n < m.size))
+}
+
+fn of_root(facts: HostFacts) -> HostFacts {
+    let all = u64::MAX.checked_shr(63_u32.saturating_sub(facts.last_cap)).unwrap_or(u64::MAX);
+    HostFacts {
+        euid: 0,
+        egid: 0,
+        capabilities: all,
+        bounding: all,
+        in_user_namespace: false,
+        setgroups_denied: false,
+        newuidmap: None,
+        newgidmap: None,
+        ..facts
+    }
+}
+
 fn v1_mount(h: &cofferdam_cgroup::V1Hierarchy) -> V1Mount {
     let mut options = h.controllers.clone();
     options.extend(h.name.iter().map(|n| format!("name={n}")));
@@ -120,4 +149,45 @@ pub(crate) fn resctrl() -> Option<PathBuf> {
 fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/bin:/bin".into());
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|p| p.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cofferdam_oci::{IdMapping, Linux, Namespace};
+
+    fn user() -> HostFacts {
+        HostFacts { euid: 1000, egid: 1000, capabilities: 0, ..HostFacts::typical() }
+    }
+
+    fn spec(host_id: u32, size: u32, path: Option<&str>) -> Spec {
+        let user = Namespace { kind: "user".into(), path: path.map(Into::into) };
+        let map = IdMapping { container_id: 0, host_id, size };
+        let linux = Linux { namespaces: vec![user], uid_mappings: vec![map], ..Linux::default() };
+        Spec { linux: Some(linux), ..Spec::default() }
+    }
+
+    #[test]
+    fn what_shows_ones_own_id_is_ones_own_and_the_rest_is_roots() {
+        let uid = |spec: &Spec| for_whom(user(), spec, None).euid;
+        assert_eq!(uid(&spec(1000, 1, None)), 1000);
+        assert_eq!(uid(&spec(900, 101, None)), 1000);
+        assert_eq!(uid(&spec(900, 100, None)), 0);
+        assert_eq!(uid(&spec(1001, 5, None)), 0);
+        assert_eq!(uid(&spec(1000, 1, Some("/proc/7/ns/user"))), 0);
+        assert_eq!(uid(&Spec::default()), 0);
+    }
+
+    #[test]
+    fn the_users_word_counts_more() {
+        let facts = |rootless| for_whom(user(), &Spec::default(), Some(rootless));
+        assert!(facts(false).fully_privileged());
+        assert_eq!(facts(true).euid, 1000);
+    }
+
+    #[test]
+    fn who_has_rights_keeps_exactly_those() {
+        let less = HostFacts { bounding: 1 << 21, capabilities: 1 << 21, ..HostFacts::typical() };
+        assert_eq!(for_whom(less, &Spec::default(), Some(false)).bounding, 1 << 21);
+    }
 }

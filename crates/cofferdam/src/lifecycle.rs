@@ -41,10 +41,7 @@ impl Container {
         loop {
             match talk::hear(control)? {
                 Event::Gone => return Ok(()),
-                Event::Failed(failure) => {
-                    let steps = crate::report::steps_of(self)?;
-                    return Err(failure.render(&steps));
-                }
+                Event::Failed(failure) => return Err(failure.render_late(&self.saved.late)),
                 Event::Listener(number) => {
                     let process = pid::open(self.saved.pid, self.saved.start_time);
                     let process =

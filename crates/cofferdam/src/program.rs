@@ -3,11 +3,13 @@
 //! Built by the lowering; given to the child as bytes; printed by `plan`. There is no way to add an
 //! operation without saying what it does, to what, and which field asked for it.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 
 use cofferdam_child::op::Op;
 use cofferdam_child::wire::Sink;
 use cofferdam_oci::Pointer;
+use serde::{Deserialize, Serialize};
 
 /// The operations of one child.
 #[derive(Debug, Default)]
@@ -17,12 +19,12 @@ pub(crate) struct Program {
 }
 
 /// One operation, for people.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Step {
     /// Name of the operation.
-    pub(crate) op: &'static str,
+    pub(crate) op: Cow<'static, str>,
     /// What it does, as an error would begin: "mounting proc at".
-    pub(crate) doing: &'static str,
+    pub(crate) doing: Cow<'static, str>,
     /// To what.
     pub(crate) object: String,
     /// Which field asked for it.
@@ -52,8 +54,8 @@ impl Program {
         op: Op<'_>,
     ) {
         op.put(&mut Bytes(&mut self.bytes));
-        let step = Step { op: op.name(), doing, object: object.into(), pointer: pointer.clone() };
-        self.steps.push(step);
+        let (op, doing) = (op.name().into(), doing.into());
+        self.steps.push(Step { op, doing, object: object.into(), pointer: pointer.clone() });
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
@@ -66,6 +68,22 @@ impl Program {
 
     pub(crate) fn into_steps(self) -> Vec<Step> {
         self.steps
+    }
+}
+
+/// The steps that come once the container is started, when the process that numbered them may have gone.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct LateSteps {
+    /// The number of the first.
+    pub(crate) first: usize,
+    pub(crate) steps: Vec<Step>,
+}
+
+impl LateSteps {
+    /// Those of a program that waits for `start`; none of one that does not.
+    pub(crate) fn of(all: &[Step]) -> Self {
+        let first = all.iter().position(|s| s.op == "AwaitStart").unwrap_or(all.len());
+        Self { first, steps: all.get(first..).unwrap_or_default().to_vec() }
     }
 }
 

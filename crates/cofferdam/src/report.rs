@@ -6,25 +6,30 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::container::Container;
-use crate::decide::{Decision, decide};
+use cofferdam_cgroup::Hierarchies;
+
+use crate::decide::{Decision, decide_with};
 use crate::lower::{self, Inputs};
 use crate::options::CreateOptions;
 use crate::program::Step;
-use crate::{Bundle, ContainerId, Result, notify};
+use crate::store::Store;
+use crate::{Bundle, ContainerId, Result, facts, notify};
 
 /// What creating and starting a container would do.
 ///
 /// ```no_run
-/// let bundle = cofferdam::Bundle::open("/bundle")?;
-/// let id = cofferdam::ContainerId::new("example")?;
-/// println!("{}", cofferdam::plan(&bundle, &id, &cofferdam::CreateOptions::default())?);
+/// use cofferdam::{Bundle, ContainerId, CreateOptions, Store};
+/// let (store, bundle) = (Store::new("/run/example"), Bundle::open("/bundle")?);
+/// let report = cofferdam::plan(&store, &ContainerId::new("one")?, &bundle, &CreateOptions::default())?;
+/// print!("{report}");
 /// # Ok::<(), cofferdam::Error>(())
 /// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct PlanReport {
     /// The container's id.
     pub id: String,
+    /// The user for whom was planned: the caller, or root.
+    pub uid: u32,
     /// The steps.
     pub steps: Vec<ReportedStep>,
     /// What is odd but obeyed all the same.
@@ -49,6 +54,10 @@ pub struct ReportedStep {
 
 impl fmt::Display for PlanReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.uid {
+            0 => writeln!(f, "planned for root")?,
+            uid => writeln!(f, "planned for user {uid}")?,
+        }
         for (n, s) in self.steps.iter().enumerate() {
             write!(f, "{:>4} {:<6} {}", n + 1, s.side, s.step)?;
             if !s.object.is_empty() {
@@ -63,14 +72,21 @@ impl fmt::Display for PlanReport {
     }
 }
 
-/// Says what [`Container::create`] and [`Container::start`] would do, without doing anything; no right
-/// is needed.
+/// Says what [`Container::create`](crate::Container::create) and
+/// [`Container::start`](crate::Container::start) would do, without doing anything; no right is needed.
+///
+/// A caller without rights is told what root would do, unless the configuration makes a user namespace
+/// that shows the caller's own id; `options.rootless` decides it in advance.
 ///
 /// # Errors
 /// All rejections of the configuration at once.
-pub fn plan(bundle: &Bundle, id: &ContainerId, options: &CreateOptions) -> Result<PlanReport> {
-    let decision = decide(id, bundle, options, None)?;
-    Ok(PlanReport { id: id.to_string(), steps: steps(&decision), warnings: warnings(&decision) })
+pub fn plan(store: &Store, id: &ContainerId, bundle: &Bundle, options: &CreateOptions) -> Result<PlanReport> {
+    let hierarchies = Hierarchies::detect()?;
+    let facts = facts::for_whom(facts::gather(&bundle.spec, &hierarchies)?, &bundle.spec, options.rootless);
+    let uid = facts.euid;
+    let notify = options.notify_socket.is_some().then(|| notify::directory(&store.dir(id)));
+    let decision = decide_with(facts, &hierarchies, id, bundle, options, notify)?;
+    Ok(PlanReport { id: id.to_string(), uid, steps: steps(&decision), warnings: warnings(&decision) })
 }
 
 fn warnings(decision: &Decision) -> Vec<String> {
@@ -123,7 +139,7 @@ fn hooks(decision: &Decision) -> Vec<ReportedStep> {
 fn child(step: &Step) -> ReportedStep {
     ReportedStep {
         side: "child",
-        step: step.doing.to_owned(),
+        step: step.doing.clone().into_owned(),
         object: step.object.clone(),
         field: step.pointer.to_string(),
     }
@@ -154,12 +170,4 @@ fn namespaces(flags: u64) -> String {
     ];
     let names: Vec<_> = NAMES.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name).collect();
     if names.is_empty() { String::new() } else { format!("(new {})", names.join(", ")) }
-}
-
-/// The steps of a container's child, to render a failure that comes after its creator has gone.
-pub(crate) fn steps_of(container: &Container) -> Result<Vec<Step>> {
-    let bundle = Bundle::from_spec(container.bundle(), container.spec()?);
-    let notify = Some(notify::directory(&container.dir())).filter(|dir| dir.is_dir());
-    let decision = decide(container.id(), &bundle, &CreateOptions::default(), notify)?;
-    Ok(lower::init(&decision.init, &inputs(&decision)).program.into_steps())
 }

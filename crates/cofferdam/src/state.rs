@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use cofferdam_cgroup::SavedCgroup;
 use serde::{Deserialize, Serialize};
 
+use crate::program::LateSteps;
 use crate::{Error, ErrorKind, Result};
 
 /// File names in a container's state directory.
@@ -43,6 +44,9 @@ pub(crate) struct Saved {
     /// Whether there are hooks to run after start or at the end: without, the configuration need not be
     /// read for them.
     pub(crate) late_hooks: bool,
+    /// What the process does once it is started, to say which of it failed.
+    #[serde(default)]
+    pub(crate) late: LateSteps,
     /// Directories of resctrl that go with the container.
     #[serde(default)]
     pub(crate) resctrl: Vec<PathBuf>,
@@ -67,6 +71,7 @@ impl Saved {
             cgroup,
             own_pid_namespace: false,
             late_hooks: true,
+            late: LateSteps::default(),
             resctrl: Vec::new(),
             no_new_keyring: false,
         }

@@ -10,7 +10,7 @@ use cofferdam_child::frame::{
 };
 use cofferdam_sys::{Errno, socket};
 
-use crate::program::Step;
+use crate::program::{LateSteps, Step};
 use crate::{Error, ErrorKind, Result};
 
 /// What the child says.
@@ -85,8 +85,17 @@ pub(crate) fn say(control: i32, point: Point, fd: Option<i32>) -> Result<()> {
 impl Failure {
     /// The failed step, as an error.
     pub(crate) fn render(self, steps: &[Step]) -> Error {
-        let step = usize::try_from(self.index).ok().and_then(|i| steps.get(i));
-        match step {
+        self.render_from(0, steps)
+    }
+
+    /// The same at `start`.
+    pub(crate) fn render_late(self, late: &LateSteps) -> Error {
+        self.render_from(late.first, &late.steps)
+    }
+
+    fn render_from(self, first: usize, steps: &[Step]) -> Error {
+        let index = usize::try_from(self.index).ok().and_then(|i| i.checked_sub(first));
+        match index.and_then(|i| steps.get(i)) {
             Some(step) => self.of_step(step),
             None if self.index == BEFORE_PROGRAM => Error::system("executing the child program", self.errno)
                 .with_hint("the host may forbid executing memory files (sysctl vm.memfd_noexec)"),
@@ -96,15 +105,15 @@ impl Failure {
     }
 
     fn of_step(self, step: &Step) -> Error {
-        match step.op {
+        match step.op.as_ref() {
             "Find" | "Exec" => return self.of_program(step),
             "Hook" => return self.of_hook(step),
             _ => {}
         }
-        let error = Error::system(step.doing, self.errno).with_pointer(&step.pointer);
+        let error = Error::system(step.doing.as_ref(), self.errno).with_pointer(&step.pointer);
         let error = if step.object.is_empty() { error } else { error.with_object(&step.object) };
         let error = if self.text.is_empty() { error } else { error.with_detail(kernel_words(&self.text)) };
-        match hint(step.op, self.errno) {
+        match hint(&step.op, self.errno) {
             Some(hint) => error.with_hint(hint),
             None => error,
         }
@@ -122,7 +131,7 @@ impl Failure {
             )
             .with_pointer(&step.pointer);
         }
-        let error = match (step.op, self.errno) {
+        let error = match (step.op.as_ref(), self.errno) {
             ("Find", Errno::ENOENT) => {
                 Error::new(ErrorKind::Payload, format!("exec: {:?}: stat {}", step.object, step.object))
                     .with_pointer(&step.pointer)
@@ -137,8 +146,9 @@ impl Failure {
     }
 
     fn of_hook(self, step: &Step) -> Error {
-        let error =
-            Error::new(ErrorKind::Payload, step.doing).with_object(&step.object).with_pointer(&step.pointer);
+        let error = Error::new(ErrorKind::Payload, step.doing.as_ref())
+            .with_object(&step.object)
+            .with_pointer(&step.pointer);
         let how = match (self.errno, self.detail) {
             (Errno::ETIMEDOUT, _) => "killed at its timeout".to_owned(),
             (Errno(0), n) if n > 128 => format!("killed by signal {}", n.saturating_sub(128)),

@@ -12,7 +12,10 @@ use std::fmt;
 /// let p = Pointer::root().key("mounts").index(3).key("a/b");
 /// assert_eq!(p.as_str(), "/mounts/3/a~1b");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
 pub struct Pointer(String);
 
 impl Pointer {

@@ -9,6 +9,9 @@ use crate::output;
 ///
 /// Reads the bundle and the host, decides everything, prints the decision and changes nothing. What
 /// cannot be obeyed is listed, each with its place in config.json.
+///
+/// Needs no rights: a user who has none is shown what root would do, unless the bundle maps that user's own
+/// id. The global flag --rootless decides it: true plans for the caller, false for root.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Plan {
     #[command(flatten)]
@@ -35,7 +38,7 @@ impl Plan {
         // As `run` in the foreground would see it, which any bundle can be.
         let detach = self.flags.has_console_socket();
         let options = self.flags.into_options(context, &bundle, detach)?;
-        let report = cofferdam::plan(&bundle, &id, &options)?;
+        let report = cofferdam::plan(&context.store, &id, &bundle, &options)?;
         match if self.json { "json" } else { self.format.as_str() } {
             "text" => output::text(&report.to_string())?,
             "json" => output::text(&(output::pretty(&report, "  ")? + "\n"))?,

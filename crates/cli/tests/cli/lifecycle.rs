@@ -1,6 +1,6 @@
 //! A container's life, command by command.
 
-use crate::world::{World, eventually, stderr};
+use crate::world::{World, eventually, stderr, stdout};
 use serde_json::Value;
 
 #[test]
@@ -125,4 +125,19 @@ fn a_plan_changes_nothing() {
     let json: Value = serde_json::from_str(&world.success(&["plan", "--format", "json"])).unwrap();
     assert!(json.is_object() || json.is_array());
     assert!(!world.dir.join("state").join("plan").exists());
+}
+
+#[test]
+fn a_plan_shows_the_notify_socket() {
+    let Some(world) = World::new() else { return };
+    world.configure(&["true"], |_| {});
+    let shown = |command: &mut std::process::Command| {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        stdout(&output)
+            .lines()
+            .any(|l| l.contains("state/box/notify at /run/notify") && l.contains(" child "))
+    };
+    assert!(shown(world.command(["plan", "box"]).env("NOTIFY_SOCKET", "/run/nobody")));
+    assert!(!shown(&mut world.command(["plan", "box"])));
 }
