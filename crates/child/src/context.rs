@@ -89,6 +89,8 @@ pub(crate) struct Context {
     pub(crate) home: Path,
     pub(crate) in_cwd: bool,
     pub(crate) text: Buffer<TEXT>,
+    /// What came along with the program that is being obeyed.
+    pub(crate) received: [Option<Fd>; socket::MAX_FDS],
 }
 
 impl Context {
@@ -107,6 +109,7 @@ impl Context {
             home: Buffer::new(),
             in_cwd: false,
             text: Buffer::new(),
+            received: [const { None }; socket::MAX_FDS],
         }
     }
 

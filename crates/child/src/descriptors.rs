@@ -1,28 +1,22 @@
 //! Descriptors: none that is not needed stays, so that no directory of the host can be reached through
 //! one (CVE-2016-9962, CVE-2024-21626).
 
-use cofferdam_sys::{Errno, close_range, dirs, mknodat, stat};
+use cofferdam_sys::{Errno, Fd, close_range, dirs, mknodat, stat};
 
 use crate::context::{Context, Done};
 
-/// Closes all from 3 on but ours and those of `keep` (ascending).
+/// Closes all from 3 on but ours and those of `keep`.
 pub(crate) fn close_others(c: &Context, keep: &[u8]) -> Done {
+    let ours = [c.control, c.program, c.proc.as_ref().map_or(-1, Fd::raw)];
+    let listed = || keep.chunks_exact(4).filter_map(|b| b.first_chunk().map(|b| i32::from_ne_bytes(*b)));
     let mut first = 3u32;
-    let ours = [c.control, c.program].map(i32::unsigned_abs);
-    let mut listed =
-        keep.chunks_exact(4).filter_map(|b| b.first_chunk().map(|b| u32::from_ne_bytes(*b))).peekable();
-    let mut own = [ours.iter().min().copied(), ours.iter().max().copied()].into_iter().flatten().peekable();
     loop {
-        let next = match (listed.peek(), own.peek()) {
-            (Some(a), Some(b)) if a <= b => listed.next(),
-            (Some(_), None) => listed.next(),
-            _ => own.next(),
-        };
-        let Some(fd) = next else { break };
+        let kept = listed().chain(ours).filter_map(|fd| u32::try_from(fd).ok()).filter(|fd| *fd >= first);
+        let Some(fd) = kept.min() else { break };
         if fd > first {
             close_range::close_range(first, fd.saturating_sub(1), 0)?;
         }
-        first = first.max(fd.saturating_add(1));
+        first = fd.saturating_add(1);
     }
     Ok(close_range::close_range(first, u32::MAX, 0)?)
 }

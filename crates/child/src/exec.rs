@@ -22,6 +22,13 @@ pub(crate) fn exec(c: &mut Context, argv: List<'_>, env: List<'_>) -> Done {
     Err(execveat::execve(c.found.c_str()?, &argv, &env).into())
 }
 
+/// As [`exec`], of what a descriptor names: it need not be visible in this mount namespace.
+pub(crate) fn exec_fd(fd: i32, argv: List<'_>, env: List<'_>) -> Done {
+    let argv = mmap::vector(argv.count(), argv.iter())?;
+    let env = mmap::vector(env.count(), env.iter())?;
+    Err(execveat::fexecve(fd, &argv, &env).into())
+}
+
 /// Executes `path` where its failure is all that can be told (hooks).
 pub(crate) fn replace(path: &CStr, argv: List<'_>, env: List<'_>) -> Errno {
     let vectors = mmap::vector(argv.count(), argv.iter())

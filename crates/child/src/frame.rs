@@ -16,6 +16,22 @@ pub const SUCCESSOR: u32 = 5;
 /// The listener's descriptor has number `a` in the child.
 pub const LISTENER: u32 = 6;
 
+/// A program that was received (`Op::Obey`) has run to its end; `a` is how many operations it had.
+pub const DONE: u32 = 7;
+/// As [`FAILED`], of an operation of a program that was received; the next may come.
+pub const DENIED: u32 = 9;
+/// A descriptor that an operation was asked for comes with this frame.
+pub const DESCRIPTOR: u32 = 8;
+
+/// First byte of a message to a process that obeys (`Op::Obey`): the program is the rest of it. The
+/// descriptors that come along are the program's.
+pub const INLINE: u8 = b'p';
+/// The same: the program is the content of a sealed file, the first descriptor that comes along. The others
+/// are the program's.
+pub const SEALED: u8 = b'P';
+/// Most bytes of an [`INLINE`] message.
+pub const MESSAGE: usize = 4096;
+
 /// Size of a frame without text, in bytes.
 pub const HEADER: usize = 16;
 /// Most text, in bytes.

@@ -16,6 +16,8 @@ mod context;
 mod descriptors;
 mod exec;
 mod find;
+mod here;
+mod here_mounts;
 mod hook;
 mod inside;
 mod mask;
@@ -30,6 +32,7 @@ mod root;
 mod run;
 mod scheduling;
 mod seccomp;
+mod serve;
 mod tree;
 
-pub use run::run;
+pub use run::{run, run_here};

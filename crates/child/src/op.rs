@@ -362,6 +362,110 @@ mod table {
         Seccomp { #[doc = "Flags."] flags: u32, #[doc = "`struct sock_filter`s."] filter: &'a [u8], }
         /// Marks every descriptor from `first` on close-on-exec.
         CloexecFrom { #[doc = "Descriptor."] first: u32, }
+        /// Obeys programs as they come on the control socket, each answered by a frame (`DONE` or `DENIED`),
+        /// until it is closed; then the process ends. A program that comes may end in an execve(2).
+        Obey {}
+        /// The root of another process, in whose mount namespace we are, becomes ours.
+        JoinRoot { #[doc = "Directory."] fd: i32, }
+        /// The working directory of another process becomes ours; it must lie beneath the root.
+        JoinCwd { #[doc = "Directory."] fd: i32, }
+        /// Makes a directory. This and all that follow look paths up as the process that was joined would,
+        /// but no magic link.
+        HereDirectory { #[doc = "Where."] path: &'a CStr, #[doc = "Permission bits."] mode: u32, }
+        /// Makes a node.
+        HereNode {
+            /// Where.
+            path: &'a CStr,
+            /// Type and permission bits.
+            mode: u32,
+            /// Device number.
+            dev: u32,
+        }
+        /// Makes a symbolic link.
+        HereSymlink { #[doc = "Where."] path: &'a CStr, #[doc = "What it says."] target: &'a CStr, }
+        /// Changes the owner.
+        HereOwner {
+            /// Of what.
+            path: &'a CStr,
+            /// User.
+            uid: u32,
+            /// Group.
+            gid: u32,
+            /// Whether a symbolic link at the end is followed.
+            follow: bool,
+        }
+        /// Changes the permission bits.
+        HereMode { #[doc = "Of what."] path: &'a CStr, #[doc = "Permission bits."] mode: u32, }
+        /// Copies a regular file's content into the program's first descriptor; `EFBIG` beyond the limit.
+        HereRead { #[doc = "Which."] path: &'a CStr, #[doc = "Bytes."] limit: u64, }
+        /// Writes a regular file.
+        HereWrite {
+            /// Which.
+            path: &'a CStr,
+            /// `O_*` besides `O_WRONLY`.
+            flags: u64,
+            /// Permission bits of one that is made.
+            mode: u32,
+            /// What.
+            content: &'a [u8],
+        }
+        /// Opens and hands the descriptor over.
+        HereOpen {
+            /// What.
+            path: &'a CStr,
+            /// `O_*`.
+            flags: u64,
+            /// Permission bits of a file that is made.
+            mode: u32,
+        }
+        /// Opens a socket of rtnetlink(7) and hands it over.
+        RouteSocket {}
+        /// Mounts a new file system.
+        HereMount {
+            /// Where.
+            target: &'a CStr,
+            /// Type.
+            fstype: &'a CStr,
+            /// As [`Op::Mount`]'s.
+            params: List<'a>,
+            /// `MOUNT_ATTR_*`.
+            attr: u64,
+        }
+        /// Mounts a file or directory at another place.
+        HereBind {
+            /// What.
+            source: &'a CStr,
+            /// Where.
+            target: &'a CStr,
+            /// Whether mounts below come along.
+            recursive: bool,
+            /// Attributes to set.
+            set: u64,
+        }
+        /// Changes the attributes and the propagation of a mount.
+        HereAttributes {
+            /// Which.
+            target: &'a CStr,
+            /// Attributes to set.
+            set: u64,
+            /// Attributes to clear.
+            clear: u64,
+            /// New propagation, or 0.
+            propagation: u64,
+            /// Whether those below change too.
+            recursive: bool,
+        }
+        /// Takes a mount off; a symbolic link in its place is not followed.
+        HereUnmount { #[doc = "Where."] target: &'a CStr, #[doc = "`MNT_*`."] flags: u32, }
+        /// Executes what a descriptor names; other descriptors stay as they are.
+        ExecFd {
+            /// The program.
+            fd: i32,
+            /// Arguments.
+            argv: List<'a>,
+            /// Environment.
+            env: List<'a>,
+        }
         /// execve(2) of what [`Op::Find`] found.
         Exec {
             /// Arguments.

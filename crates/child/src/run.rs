@@ -2,15 +2,15 @@
 //!
 //! Called once by the program's entry; never returns.
 
-use cofferdam_sys::{mmap, open, setns};
+use cofferdam_sys::{Errno, mmap, open, setns};
 
-use crate::context::{Context, Done};
-use crate::frame::{CORRUPT, FAILED, Frame, HELLO};
+use crate::context::{Context, Done, Fail};
+use crate::frame::{CORRUPT, DENIED, FAILED, Frame, HELLO};
 use crate::op::Op;
 use crate::wire::Cursor;
 use crate::{
-    capabilities, console, descriptors, exec, find, hook, mask, mount, namespaces, node, overlay, procfs,
-    root, scheduling, seccomp,
+    capabilities, console, descriptors, exec, find, here, here_mounts, hook, mask, mount, namespaces, node,
+    overlay, procfs, root, scheduling, seccomp, serve,
 };
 
 /// Runs the operations that the sealed file `program` holds, speaking on `control`.
@@ -29,20 +29,40 @@ pub fn run(control: i32, program: i32) -> ! {
     setns::exit(1);
 }
 
-fn obey(context: &mut Context) -> (u32, crate::context::Fail) {
-    let corrupt = (CORRUPT, cofferdam_sys::Errno::EBADMSG.into());
+fn obey(context: &mut Context) -> (u32, Fail) {
+    let corrupt = (CORRUPT, Errno::EBADMSG.into());
     let Ok(size) = open::size(context.program) else { return corrupt };
     let Ok(block) = mmap::sealed(context.program, size) else { return corrupt };
+    match all(context, block) {
+        // The first program ends in an execve(2) or obeys others.
+        Ok(_) => corrupt,
+        Err(failed) => failed,
+    }
+}
+
+/// Runs a block of operations in the calling process, for one that is not the child program but joins
+/// another's namespaces as it does: a single thread, at its beginning. What descriptors they name are the
+/// calling process's.
+///
+/// # Errors
+/// The frame that tells of the failure.
+pub fn run_here(control: i32, block: &[u8]) -> Result<(), Frame> {
+    match all(&mut Context::new(control, -1), block) {
+        Ok(_) => Ok(()),
+        Err((at, fail)) => Err(Frame { kind: DENIED, a: at, b: fail.detail, errno: fail.errno.0 }),
+    }
+}
+
+/// Runs operations one after the other and says how many, or which of them failed.
+pub(crate) fn all(context: &mut Context, block: &[u8]) -> Result<u32, (u32, Fail)> {
     let mut cursor = Cursor(block);
     let mut index = 0u32;
     while !cursor.0.is_empty() {
-        let Some(op) = Op::take(&mut cursor) else { return corrupt };
-        if let Err(fail) = one(context, &op) {
-            return (index, fail);
-        }
+        let op = Op::take(&mut cursor).ok_or((CORRUPT, Errno::EBADMSG.into()))?;
+        one(context, &op).map_err(|fail| (index, fail))?;
         index = index.saturating_add(1);
     }
-    corrupt
+    Ok(index)
 }
 
 fn one(c: &mut Context, op: &Op<'_>) -> Done {
@@ -92,7 +112,29 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::Readonly { path } => mask::readonly(c, path),
         Op::Terminal { rows, columns, uid, console } => console::make(c, rows, columns, uid, console),
         Op::UseTerminal {} => console::take(c),
+        Op::Obey {} => serve::serve(c),
+        Op::HereMount { .. } | Op::HereBind { .. } | Op::HereAttributes { .. } | Op::HereUnmount { .. } => {
+            here_mounts::run(c, op)
+        }
         _ => process(c, op),
+    }
+}
+
+/// The operations of a process that joined another's namespaces.
+fn joined(c: &mut Context, op: &Op<'_>) -> Done {
+    match *op {
+        Op::JoinRoot { fd } => here::join_root(fd),
+        Op::JoinCwd { fd } => here::join_cwd(fd),
+        Op::HereDirectory { path, mode } => here::directory(path, mode),
+        Op::HereNode { path, mode, dev } => here::node(path, mode, dev),
+        Op::HereSymlink { path, target } => here::symlink(path, target),
+        Op::HereOwner { path, uid, gid, follow } => here::owner(path, uid, gid, follow),
+        Op::HereMode { path, mode } => here::mode(c, path, mode),
+        Op::HereRead { path, limit } => here::read(c, path, limit),
+        Op::HereWrite { path, flags, mode, content } => here::write(path, flags, mode, content),
+        Op::HereOpen { path, flags, mode } => here::open(c, path, flags, mode),
+        Op::RouteSocket {} => here::hand_over(c, &cofferdam_sys::socket::route()?),
+        _ => Err(Errno::ENOSYS.into()),
     }
 }
 
@@ -120,7 +162,8 @@ fn process(c: &mut Context, op: &Op<'_>) -> Done {
         Op::NoNewPrivs {} => Ok(cofferdam_sys::prctl::set_no_new_privs()?),
         Op::Seccomp { flags, filter } => seccomp::install(c, flags, filter),
         Op::Exec { argv, env } => exec::exec(c, argv, env),
+        Op::ExecFd { fd, argv, env } => exec::exec_fd(fd, argv, env),
         Op::Home { uid } => exec::home(c, uid),
-        _ => Err(cofferdam_sys::Errno::ENOSYS.into()),
+        _ => joined(c, op),
     }
 }

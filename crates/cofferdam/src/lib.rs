@@ -19,6 +19,7 @@ mod container;
 mod error;
 mod features;
 mod id;
+pub mod launch;
 mod options;
 mod process;
 mod report;

@@ -5,8 +5,8 @@
 use std::os::fd::OwnedFd;
 
 use cofferdam_child::frame::{
-    BEFORE_PROGRAM, CORRUPT, FAILED, Frame, HEADER, HELLO, LISTENER, Point, REACHED, SUCCESSOR, TERMINAL,
-    TEXT,
+    BEFORE_PROGRAM, CORRUPT, DENIED, DESCRIPTOR, DONE, FAILED, Frame, HEADER, HELLO, LISTENER, Point,
+    REACHED, SUCCESSOR, TERMINAL, TEXT,
 };
 use cofferdam_sys::{Errno, socket};
 
@@ -28,6 +28,12 @@ pub(crate) enum Event {
     Successor(OwnedFd),
     /// The number of the listener in the child.
     Listener(i32),
+    /// A program that it was sent has run to its end.
+    Done,
+    /// An operation of a program that it was sent failed.
+    Denied(Failure),
+    /// A descriptor that an operation was asked for.
+    Descriptor(OwnedFd),
     /// Its end of the socket is closed: it executed the program, or ended.
     Gone,
 }
@@ -63,10 +69,10 @@ pub(crate) fn hear(control: i32) -> Result<Event> {
         TERMINAL => fd().map(Event::Terminal),
         SUCCESSOR => fd().map(Event::Successor),
         LISTENER => i32::try_from(frame.a).map(Event::Listener).map_err(|_| garbled()),
-        FAILED => {
-            let text = String::from_utf8_lossy(bytes.get(HEADER..).unwrap_or_default()).trim().to_owned();
-            Ok(Event::Failed(Failure { index: frame.a, detail: frame.b, errno: Errno(frame.errno), text }))
-        }
+        DONE => Ok(Event::Done),
+        DESCRIPTOR => fd().map(Event::Descriptor),
+        FAILED => Ok(Event::Failed(Failure::new(frame, bytes))),
+        DENIED => Ok(Event::Denied(Failure::new(frame, bytes))),
         _ => Err(garbled()),
     }
 }
@@ -83,6 +89,11 @@ pub(crate) fn say(control: i32, point: Point, fd: Option<i32>) -> Result<()> {
 }
 
 impl Failure {
+    fn new(frame: Frame, bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes.get(HEADER..).unwrap_or_default()).trim().to_owned();
+        Self { index: frame.a, detail: frame.b, errno: Errno(frame.errno), text }
+    }
+
     /// The failed step, as an error.
     pub(crate) fn render(self, steps: &[Step]) -> Error {
         self.render_from(0, steps)

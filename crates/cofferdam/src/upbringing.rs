@@ -64,7 +64,10 @@ impl Upbringing {
         loop {
             match talk::hear(self.control())? {
                 Event::Hello => {}
-                Event::Failed(failure) => return Err(failure.render(steps)),
+                Event::Failed(failure) | Event::Denied(failure) => return Err(failure.render(steps)),
+                Event::Done | Event::Descriptor(_) => {
+                    return Err(Error::new(ErrorKind::System, "understanding the container's process"));
+                }
                 Event::Successor(pidfd) => {
                     self.succeed(pidfd)?;
                     parent.made(self.pid, self.control()).map_err(|e| self.blame(e, steps))?;

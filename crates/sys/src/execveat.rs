@@ -22,6 +22,23 @@ pub fn execve(path: &CStr, argv: &Vector<'_>, envp: &Vector<'_>) -> Errno {
     }
 }
 
+/// As [`execve`], of what a descriptor names; it must not be close-on-exec if it names a script.
+/// <https://man7.org/linux/man-pages/man2/execveat.2.html>
+///
+/// ```
+/// use cofferdam_sys::{Errno, execveat, mmap, open};
+/// let none = || mmap::vector(0, [].into_iter()).unwrap();
+/// let directory = open::open(c"/", open::O_PATH).unwrap();
+/// assert_eq!(execveat::fexecve(directory.raw(), &none(), &none()), Errno::EACCES);
+/// ```
+pub fn fexecve(fd: i32, argv: &Vector<'_>, envp: &Vector<'_>) -> Errno {
+    // SAFETY: an empty path, and vectors, which are null-terminated arrays of null-terminated strings.
+    match unsafe { raw(fd, c"".as_ptr(), argv.as_ptr(), envp.as_ptr(), crate::open::AT_EMPTY_PATH) } {
+        Err(e) => e,
+        Ok(never) => match never {},
+    }
+}
+
 /// As [`execve`], of a path beneath a descriptor or of the descriptor itself (`AT_EMPTY_PATH`).
 /// <https://man7.org/linux/man-pages/man2/execveat.2.html>
 ///

@@ -1,5 +1,5 @@
-//! mmap(2), for a sealed file that is read and for argument vectors. Never unmapped: the process ends in
-//! execve.
+//! mmap(2), for a sealed file that is read and for argument vectors. Unmapped only where said: the process
+//! ends in execve.
 
 use core::ffi::{CStr, c_char};
 
@@ -36,6 +36,31 @@ pub fn sealed(fd: i32, length: usize) -> Result<&'static [u8]> {
     let at = unsafe { syscall!(nr::MMAP, 0usize, length, PROT_READ, MAP_PRIVATE, fd, 0usize) }?;
     // SAFETY: the kernel mapped `length` bytes of a file there that can neither shrink nor change.
     Ok(unsafe { core::slice::from_raw_parts(core::ptr::with_exposed_provenance(at), length) })
+}
+
+/// Lends the content of a sealed file, as [`sealed`] gives it, and unmaps it again.
+/// <https://man7.org/linux/man-pages/man2/mmap.2.html>
+///
+/// # Errors
+/// As [`sealed`].
+///
+/// ```
+/// use cofferdam_sys::{memfd_create::*, mmap, open};
+/// let file = memfd_create(c"example", false).unwrap();
+/// open::write(file.raw(), b"abc").unwrap();
+/// seal(file.raw()).unwrap();
+/// assert_eq!(mmap::with_sealed(file.raw(), |bytes| bytes.len()).unwrap(), 3);
+/// ```
+pub fn with_sealed<R>(fd: i32, use_it: impl FnOnce(&[u8]) -> R) -> Result<R> {
+    let length = crate::open::size(fd)?;
+    if length == 0 {
+        return Ok(use_it(&[]));
+    }
+    let bytes = sealed(fd, length)?;
+    let result = use_it(bytes);
+    // SAFETY: this mapping was made above, and `use_it` could not keep a reference into it.
+    unsafe { syscall!(nr::MUNMAP, bytes.as_ptr(), bytes.len()) }?;
+    Ok(result)
 }
 
 /// A null-terminated array of strings, as execve(2) takes it.

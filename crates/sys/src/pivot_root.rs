@@ -30,7 +30,16 @@ pub fn umount_here() -> Result<()> {
 /// `EINVAL` when it is no mount point.
 pub fn detach(path: &CStr) -> Result<()> {
     const MNT_DETACH: u32 = 2;
+    unmount(path, MNT_DETACH)
+}
+
+/// Takes off what is mounted at `path`; a link there is not followed.
+/// <https://man7.org/linux/man-pages/man2/umount.2.html>
+///
+/// # Errors
+/// `EINVAL` when it is no mount point, `EBUSY` when it is in use.
+pub fn unmount(path: &CStr, flags: u32) -> Result<()> {
     const UMOUNT_NOFOLLOW: u32 = 8;
     // SAFETY: a null-terminated string.
-    unsafe { syscall!(nr::UMOUNT2, path.as_ptr(), MNT_DETACH | UMOUNT_NOFOLLOW) }.map(drop)
+    unsafe { syscall!(nr::UMOUNT2, path.as_ptr(), flags | UMOUNT_NOFOLLOW) }.map(drop)
 }

@@ -72,6 +72,22 @@ pub fn inet_datagram() -> Result<Fd> {
     unsafe { syscall!(nr::SOCKET, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0u32) }.map(|fd| Fd::own(small(fd)))
 }
 
+/// A socket of rtnetlink(7) in the caller's network namespace, whoever uses it later.
+/// <https://man7.org/linux/man-pages/man7/rtnetlink.7.html>
+///
+/// # Errors
+/// `EMFILE`.
+///
+/// ```
+/// assert!(cofferdam_sys::socket::route().unwrap().raw() > 2);
+/// ```
+pub fn route() -> Result<Fd> {
+    const AF_NETLINK: u32 = 16;
+    const SOCK_RAW: u32 = 3;
+    // SAFETY: no memory is handed over.
+    unsafe { syscall!(nr::SOCKET, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, 0u32) }.map(|fd| Fd::own(small(fd)))
+}
+
 /// Sends one message and up to [`MAX_FDS`] descriptors; no signal when the other side has gone.
 /// <https://man7.org/linux/man-pages/man2/sendmsg.2.html>
 ///

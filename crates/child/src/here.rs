@@ -1,0 +1,144 @@
+//! What a process does that joined another's namespaces, root and working directory: files, as that process
+//! would name them.
+//!
+//! Called by the loop. The tree is hostile: links are followed as the process's root bounds them, magic
+//! links (below /proc, into our own descriptors) never, and what has been found is a descriptor from then on.
+
+use core::ffi::CStr;
+
+use cofferdam_sys::{Errno, Fd, Result, dirs, mknodat, open, stat};
+
+use crate::context::{Context, Done, Path};
+use crate::frame::{DESCRIPTOR, Frame};
+use crate::procfs;
+
+const CHUNK: usize = 16 << 10;
+
+pub(crate) fn join_root(fd: i32) -> Done {
+    dirs::fchdir(fd)?;
+    Ok(dirs::chroot(c".")?)
+}
+
+/// A directory that getcwd(2) cannot name lies outside the root: `..` would lead to places that no path of
+/// the root leads to.
+pub(crate) fn join_cwd(fd: i32) -> Done {
+    dirs::fchdir(fd)?;
+    let mut buffer = [0; 4096];
+    match dirs::getcwd(&mut buffer)?.first() {
+        Some(b'/') => Ok(()),
+        _ => Err(Errno::EXDEV.into()),
+    }
+}
+
+/// Names what `path` leads to.
+pub(crate) fn find(path: &CStr, flags: u64) -> Result<Fd> {
+    open::openat2(open::AT_FDCWD, path, flags, 0, open::RESOLVE_NO_MAGICLINKS)
+}
+
+/// The directory that `path` lies in, and the last component, put into `name`.
+pub(crate) fn parent(path: &CStr, name: &mut Path) -> Result<Fd> {
+    let whole = path.to_bytes();
+    let end = whole.iter().rposition(|b| *b != b'/').ok_or(Errno::EEXIST)?;
+    let whole = whole.get(..=end).unwrap_or_default();
+    let cut = whole.iter().rposition(|b| *b == b'/');
+    let (above, last) = match cut {
+        None => (&b"."[..], whole),
+        Some(cut) => {
+            let (above, last) = whole.split_at_checked(cut.saturating_add(1)).ok_or(Errno::EINVAL)?;
+            (above, last)
+        }
+    };
+    if matches!(last, b"." | b"..") {
+        return Err(Errno::EINVAL);
+    }
+    name.push(last)?;
+    let mut directory = Path::new();
+    directory.push(above)?;
+    find(directory.c_str()?, open::O_PATH | open::O_DIRECTORY)
+}
+
+pub(crate) fn directory(path: &CStr, mode: u32) -> Done {
+    let mut name = Path::new();
+    let parent = parent(path, &mut name)?;
+    Ok(dirs::mkdirat(parent.raw(), name.c_str()?, mode)?)
+}
+
+pub(crate) fn node(path: &CStr, mode: u32, dev: u32) -> Done {
+    let mut name = Path::new();
+    let parent = parent(path, &mut name)?;
+    Ok(mknodat::mknodat(parent.raw(), name.c_str()?, mode, dev)?)
+}
+
+pub(crate) fn symlink(path: &CStr, target: &CStr) -> Done {
+    let mut name = Path::new();
+    let parent = parent(path, &mut name)?;
+    Ok(dirs::symlinkat(target, parent.raw(), name.c_str()?)?)
+}
+
+pub(crate) fn owner(path: &CStr, uid: u32, gid: u32, follow: bool) -> Done {
+    let link = if follow { 0 } else { open::O_NOFOLLOW };
+    Ok(dirs::fchown(find(path, open::O_PATH | link)?.raw(), uid, gid)?)
+}
+
+pub(crate) fn mode(c: &Context, path: &CStr, mode: u32) -> Done {
+    Ok(procfs::chmod(c, &find(path, open::O_PATH)?, mode)?)
+}
+
+/// Regular files only: what opening or reading anything else does is not known beforehand.
+fn regular(fd: &Fd) -> Result<()> {
+    match stat::stat(fd.raw())?.mode & mknodat::S_IFMT {
+        mknodat::S_IFREG => Ok(()),
+        mknodat::S_IFDIR => Err(Errno::EISDIR),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+pub(crate) fn read(c: &Context, path: &CStr, limit: u64) -> Done {
+    let to = c.received.first().and_then(Option::as_ref).ok_or(Errno::EBADF)?;
+    regular(&find(path, open::O_PATH)?)?;
+    let file = find(path, open::O_RDONLY | open::O_NONBLOCK | open::O_NOCTTY)?;
+    regular(&file)?;
+    let (mut buffer, mut total) = ([0u8; CHUNK], 0u64);
+    loop {
+        let n = open::read(file.raw(), &mut buffer)?;
+        let chunk = buffer.get(..n).unwrap_or_default();
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        total = total.saturating_add(u64::try_from(n).unwrap_or(u64::MAX));
+        if total > limit {
+            return Err(Errno::EFBIG.into());
+        }
+        write_all(to, chunk)?;
+    }
+}
+
+pub(crate) fn write(path: &CStr, flags: u64, mode: u32, content: &[u8]) -> Done {
+    match find(path, open::O_PATH) {
+        Ok(there) => regular(&there)?,
+        Err(Errno::ENOENT) if flags & open::O_CREAT != 0 => {}
+        Err(e) => return Err(e.into()),
+    }
+    let flags = flags | open::O_WRONLY | open::O_NONBLOCK | open::O_NOCTTY;
+    let mode = if flags & open::O_CREAT == 0 { 0 } else { u64::from(mode) };
+    let file = open::openat2(open::AT_FDCWD, path, flags, mode, open::RESOLVE_NO_MAGICLINKS)?;
+    regular(&file)?;
+    Ok(write_all(&file, content)?)
+}
+
+fn write_all(file: &Fd, mut rest: &[u8]) -> Result<()> {
+    while !rest.is_empty() {
+        let n = open::write(file.raw(), rest)?;
+        rest = rest.get(n..).filter(|_| n > 0).ok_or(Errno::EIO)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn open(c: &Context, path: &CStr, flags: u64, mode: u32) -> Done {
+    let mode = if flags & open::O_CREAT == 0 { 0 } else { u64::from(mode) };
+    hand_over(c, &open::openat2(open::AT_FDCWD, path, flags, mode, open::RESOLVE_NO_MAGICLINKS)?)
+}
+
+pub(crate) fn hand_over(c: &Context, fd: &Fd) -> Done {
+    Ok(c.say(Frame { kind: DESCRIPTOR, a: 0, b: 0, errno: 0 }, &[fd.raw()])?)
+}

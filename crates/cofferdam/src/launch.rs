@@ -1,0 +1,208 @@
+//! The child program for other purposes than a container: made, given programs, heard, ended.
+//!
+//! Called by crates above this one that need a process which joins namespaces or waits for wishes. It says
+//! nothing of what the operations are; it may not leave a process behind.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use cofferdam_child::frame::{INLINE, MESSAGE, SEALED};
+use cofferdam_child::op::Op;
+use cofferdam_oci::Pointer;
+use cofferdam_sys::poll::{POLLIN, PollFd};
+use cofferdam_sys::{pidfd, poll, socket, wait};
+
+use crate::lower::Lowered;
+use crate::program::Program;
+use crate::spawn::{self, Newborn};
+use crate::talk::{self, Event};
+use crate::{Error, ErrorKind, ExitStatus, Result, image, pid};
+
+const SIGKILL: i32 = 9;
+/// How long a process may take to end that has closed its socket.
+const LAST_MOMENTS: Duration = Duration::from_secs(2);
+
+/// Operations for a child, and for each how its failure reads.
+///
+/// ```
+/// use cofferdam::launch::Operations;
+/// use cofferdam_child::op::Op;
+/// let mut operations = Operations::default();
+/// operations.push("setting the umask", "0022", Op::Umask { mask: 0o022 });
+/// assert!(!operations.bytes().is_empty());
+/// ```
+#[derive(Debug, Default)]
+pub struct Operations(Program);
+
+impl Operations {
+    /// Appends one: what it does, as an error would begin ("making the directory"), and to what.
+    pub fn push(&mut self, doing: &'static str, object: impl Into<String>, op: Op<'_>) {
+        self.0.step(doing, object, &Pointer::root(), op);
+    }
+
+    /// Encoded.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+/// What a child says.
+#[derive(Debug)]
+pub enum Said {
+    /// The program that it was sent has run to its end.
+    Done,
+    /// An operation of that program failed; the child waits for the next.
+    Failed(Error),
+    /// An operation of its first program failed; it ends.
+    NotReady(Error),
+    /// A descriptor that it was asked for.
+    Descriptor(OwnedFd),
+    /// Nothing until the deadline.
+    Nothing,
+    /// It has ended, and how, where that can be known (another part of the process may have reaped it).
+    Ended(Option<ExitStatus>),
+}
+
+/// A process that runs operations. It ends when this value is dropped, and when the process that made it
+/// ends, at the latest when it waits for the next program.
+///
+/// ```no_run
+/// use cofferdam::launch::{Child, Operations, Said};
+/// use cofferdam_child::op::Op;
+/// let mut first = Operations::default();
+/// first.push("waiting for programs", "", Op::Obey {});
+/// let mut child = Child::spawn(first, &[])?;
+/// let mut wish = Operations::default();
+/// wish.push("making the directory", "/tmp/example", Op::HereDirectory { path: c"/tmp/example", mode: 0o755 });
+/// child.tell(&wish, &[])?;
+/// assert!(matches!(child.hear(&wish, None)?, Said::Done));
+/// # Ok::<(), cofferdam::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Child {
+    /// Keeps the memory that the first process may still run on.
+    newborn: Newborn,
+    first: Lowered,
+    pid: i32,
+    pidfd: OwnedFd,
+    reaped: bool,
+}
+
+impl Child {
+    /// Makes one. `keep` are the descriptors that the operations name; they have the same numbers in the
+    /// child.
+    ///
+    /// # Errors
+    /// When the process cannot be made.
+    pub fn spawn(operations: Operations, keep: &[i32]) -> Result<Self> {
+        let first = Lowered { program: operations.0, clone_flags: 0, maps_first: false, successor: false };
+        let newborn = spawn::spawn(&first, keep, None, None)?;
+        let pidfd = pidfd::duplicate(newborn.born.pidfd.raw());
+        let pidfd = pidfd.map_err(|e| Error::system("keeping the process", e))?.into();
+        Ok(Self { pid: newborn.born.pid, newborn, first, pidfd, reaped: false })
+    }
+
+    /// Sends a program to a child that obeys ([`Op::Obey`]), with the descriptors that it names by their
+    /// order; at most three.
+    ///
+    /// # Errors
+    /// `EPIPE` when the child has ended, `EINVAL` for too many descriptors.
+    pub fn tell(&self, operations: &Operations, fds: &[i32]) -> Result<()> {
+        let failed = |e| Error::system("sending a program", e);
+        let bytes = operations.bytes();
+        if bytes.len() < MESSAGE {
+            let message = [&[INLINE], bytes].concat();
+            return socket::send(self.control(), &message, fds).map_err(failed);
+        }
+        let file = image::sealed(c"cofferdam-program", bytes, false)?;
+        let all: Vec<i32> = std::iter::once(file.as_raw_fd()).chain(fds.iter().copied()).collect();
+        socket::send(self.control(), &[SEALED], &all).map_err(failed)
+    }
+
+    /// Waits until the child says something, at most until `deadline`; `told` is the program that it was
+    /// sent last.
+    ///
+    /// # Errors
+    /// When the conversation breaks down.
+    pub fn hear(&mut self, told: &Operations, deadline: Option<Instant>) -> Result<Said> {
+        loop {
+            if !readable(self.control(), deadline)? {
+                return Ok(Said::Nothing);
+            }
+            match talk::hear(self.control())? {
+                Event::Hello => {}
+                Event::Done => return Ok(Said::Done),
+                Event::Failed(failure) => {
+                    return Ok(Said::NotReady(failure.render(self.first.program.steps())));
+                }
+                Event::Denied(failure) => return Ok(Said::Failed(failure.render(told.0.steps()))),
+                Event::Descriptor(fd) => return Ok(Said::Descriptor(fd)),
+                Event::Successor(pidfd) => self.succeed(pidfd)?,
+                Event::Gone => return Ok(Said::Ended(self.ended())),
+                Event::Reached(_) | Event::Terminal(_) | Event::Listener(_) => {
+                    return Err(Error::new(ErrorKind::System, "understanding the child"));
+                }
+            }
+        }
+    }
+
+    /// The first process has made way for the one that carries on.
+    fn succeed(&mut self, pidfd: OwnedFd) -> Result<()> {
+        // Reaped by another part of this process, it has ended as well.
+        let _ = wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false);
+        let gone = || Error::new(ErrorKind::System, "making the process: it ended before it was ready");
+        self.pid = pid::of_pidfd(pidfd.as_raw_fd()).filter(|p| *p > 0).ok_or_else(gone)?;
+        self.pidfd = pidfd;
+        Ok(())
+    }
+
+    /// How it ended. One that closed its socket and stays is ended.
+    fn ended(&mut self) -> Option<ExitStatus> {
+        let deadline = Instant::now().checked_add(LAST_MOMENTS);
+        if !readable(self.pidfd.as_raw_fd(), deadline).unwrap_or_default() {
+            let _ = pidfd::send_signal(self.pidfd.as_raw_fd(), SIGKILL);
+        }
+        let ended = wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false);
+        self.reaped = true;
+        match ended {
+            Ok(Some(wait::Ended::Exited(n))) => Some(ExitStatus::Code(n)),
+            Ok(Some(wait::Ended::Killed(n))) => Some(ExitStatus::Signal(n)),
+            _ => None,
+        }
+    }
+
+    /// Ends it, and says how it ended: by a signal that is ours, unless it was faster.
+    pub fn kill(&mut self) -> Option<ExitStatus> {
+        let _ = pidfd::send_signal(self.pidfd.as_raw_fd(), SIGKILL);
+        self.ended()
+    }
+
+    /// Its number in the caller's PID namespace.
+    #[must_use]
+    pub const fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// The caller's end of the control socket.
+    #[must_use]
+    pub const fn control(&self) -> i32 {
+        self.newborn.control.raw()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if !self.reaped {
+            let _ = self.kill();
+        }
+    }
+}
+
+/// Whether there is something to read before the deadline.
+fn readable(fd: i32, deadline: Option<Instant>) -> Result<bool> {
+    let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+    let millis = left.map(|d| u64::try_from(d.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
+    let mut fds = [PollFd { fd, events: POLLIN, revents: 0 }];
+    poll::poll(&mut fds, millis).map(|n| n > 0).map_err(|e| Error::system("waiting for the child", e))
+}
