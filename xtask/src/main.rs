@@ -7,6 +7,7 @@
 mod allow;
 mod child_symbols;
 mod edges;
+mod examples;
 mod header;
 mod rooms;
 mod size;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
 fn check() -> Result<Vec<String>, String> {
     let sources = source::all(&root())?;
     let mut findings = edges::check(&root())?;
+    findings.extend(examples::check(&sources));
     findings.extend(header::check(&sources));
     findings.extend(rooms::check(&sources));
     findings.extend(size::check(&sources));

@@ -84,6 +84,11 @@ impl Frame {
 
 /// Where parent and child meet. The parent answers a meeting with one byte, the point's number, and
 /// perhaps a descriptor (the container's state, for hooks).
+///
+/// ```
+/// use cofferdam_child::frame::Point;
+/// assert_eq!(Point::Maps.number(), 1);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Point {

@@ -54,6 +54,12 @@ impl Reader {
 }
 
 /// The sixth field of the line whose third is `uid`, if it is an absolute path.
+///
+/// ```
+/// use cofferdam_child::passwd::search;
+/// assert_eq!(search(b"root:x:0:0:root:/root:/bin/sh\n", 0), Some(&b"/root"[..]));
+/// assert_eq!(search(b"root:x:0x:0:root:/root:/bin/sh\n", 0), None);
+/// ```
 #[must_use]
 pub fn search(text: &[u8], uid: u32) -> Option<&[u8]> {
     text.split(|b| *b == b'\n').find_map(|line| {

@@ -17,6 +17,11 @@ use crate::{
 ///
 /// The bytes come from the same build of the same sources, through a sealed file, and are checked all
 /// the same: whatever does not decode ends the process with a report.
+///
+/// ```no_run
+/// // What the child program does, with the descriptors that it was given.
+/// cofferdam_child::run(3, 4);
+/// ```
 pub fn run(control: i32, program: i32) -> ! {
     let mut context = Context::new(control, program);
     let hello = Frame { kind: HELLO, a: 0, b: 0, errno: 0 };

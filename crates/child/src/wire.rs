@@ -24,6 +24,23 @@ impl<'a> Cursor<'a> {
 }
 
 /// A value that can be written and read.
+///
+/// ```
+/// use cofferdam_child::wire::{Cursor, Sink, Wire};
+/// #[derive(Default)]
+/// struct Bytes(Vec<u8>);
+/// impl Sink for Bytes {
+///     fn push(&mut self, bytes: &[u8]) {
+///         self.0.extend_from_slice(bytes);
+///     }
+/// }
+/// let mut bytes = Bytes::default();
+/// 7u32.put(&mut bytes);
+/// c"seven".put(&mut bytes);
+/// let mut cursor = Cursor(&bytes.0);
+/// assert_eq!((u32::take(&mut cursor), <&std::ffi::CStr>::take(&mut cursor)), (Some(7), Some(c"seven")));
+/// assert_eq!(u32::take(&mut cursor), None);
+/// ```
 pub trait Wire<'a>: Sized {
     /// Writes it.
     fn put(&self, out: &mut dyn Sink);

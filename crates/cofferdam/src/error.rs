@@ -36,6 +36,13 @@ pub enum ErrorKind {
 /// Why something could not be done.
 ///
 /// Its `Display` is one line, or one line per rejection: lower case, without a full stop.
+///
+/// ```
+/// use cofferdam::{Error, ErrorKind};
+/// let error = Error::new(ErrorKind::System, "mounting proc at").with_object("/proc").with_errno(1);
+/// assert_eq!(error.to_string(), "mounting proc at /proc: operation not permitted (EPERM)");
+/// assert_eq!((error.kind(), error.errno()), (ErrorKind::System, Some(1)));
+/// ```
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 

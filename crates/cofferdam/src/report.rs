@@ -38,6 +38,13 @@ pub struct PlanReport {
 }
 
 /// One step.
+///
+/// ```
+/// use cofferdam::ReportedStep;
+/// fn of_child(step: &ReportedStep) -> Option<String> {
+///     (step.side == "child").then(|| format!("{} {}", step.step, step.object))
+/// }
+/// ```
 #[derive(Clone, Debug, Serialize)]
 pub struct ReportedStep {
     /// `parent` or `child`.

@@ -18,6 +18,11 @@ use crate::{Pointer, Spec};
 pub const MAX_DOCUMENT: usize = 16 << 20;
 
 /// Why a document could not be read.
+///
+/// ```
+/// let error: cofferdam_oci::ReadError = cofferdam_oci::parse_spec(b"{").unwrap_err();
+/// assert!(error.to_string().contains("EOF"), "{error}");
+/// ```
 #[derive(Debug)]
 pub struct ReadError {
     /// The innermost member that was being read.

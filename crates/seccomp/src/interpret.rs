@@ -54,7 +54,13 @@ impl SeccompData {
 
 /// Runs a compiled filter. What it returns is `SECCOMP_RET_*` with its data.
 ///
-/// See the crate's example.
+/// ```
+/// use cofferdam_seccomp::{Arch, SeccompData, compile, interpret};
+/// let profile = serde_json::from_str(r#"{"defaultAction":"SCMP_ACT_ALLOW"}"#).unwrap();
+/// let filter = compile(&profile, &cofferdam_oci::Pointer::root(), Arch::X86_64).unwrap();
+/// let read = SeccompData::new(Arch::X86_64, 0, [0; 6]);
+/// assert_eq!(interpret::run(&filter, &read), 0x7fff_0000); // SECCOMP_RET_ALLOW
+/// ```
 #[must_use]
 pub fn run(filter: &Filter, data: &SeccompData) -> u32 {
     // The compiler writes no program that fails; KILL_PROCESS is what the kernel does with a bad one.
@@ -75,6 +81,12 @@ pub fn run_program(code: &[Instruction], big_endian: bool, data: &SeccompData) -
 }
 
 /// As [`run_program`], with the number of instructions that were run.
+///
+/// ```
+/// use cofferdam_seccomp::{Arch, Instruction, SeccompData, interpret};
+/// let code = [Instruction { code: 0x06, jt: 0, jf: 0, k: 7 }]; // ret #7
+/// assert_eq!(interpret::steps(&code, false, &SeccompData::new(Arch::X86_64, 0, [0; 6])), Some((7, 1)));
+/// ```
 #[must_use]
 pub fn steps(code: &[Instruction], big_endian: bool, data: &SeccompData) -> Option<(u32, usize)> {
     let (mut at, mut accumulator, mut steps) = (0usize, 0u32, 0);

@@ -65,6 +65,17 @@ pub enum Forked {
 ///
 /// # Errors
 /// As the man page: `EPERM` without the right to make a namespace, `ENOSPC` at a limit of namespaces.
+///
+/// ```
+/// use cofferdam_sys::{clone3::*, setns, wait};
+/// // SAFETY: the copy only ends, which takes no lock.
+/// match unsafe { fork(0) }.unwrap() {
+///     Forked::Child => setns::exit(3),
+///     Forked::Parent(_, pidfd) => {
+///         assert_eq!(wait::wait_pidfd(pidfd.raw(), false, false), Ok(Some(wait::Ended::Exited(3))));
+///     }
+/// }
+/// ```
 pub unsafe fn fork(flags: u64) -> Result<Forked> {
     let mut pidfd: i32 = -1;
     let args = Args {
@@ -250,6 +261,13 @@ fn own(uid: u32, gid: u32) -> Result<()> {
 ///
 /// # Errors
 /// As [`fork`]; `EUSERS` in a process with several threads.
+///
+/// ```
+/// use cofferdam_sys::{Errno, clone3::*};
+/// let other = std::thread::spawn(std::thread::park);
+/// assert!(matches!(fork_single_threaded(0), Err(Errno::EUSERS)));
+/// other.thread().unpark();
+/// ```
 pub fn fork_single_threaded(flags: u64) -> Result<Forked> {
     // CLONE_FS cannot be unshared with others' consent: the kernel itself tells whether we are alone,
     // for CLONE_THREAD is refused with EINVAL in a process with several threads.

@@ -1,5 +1,26 @@
 //! chdir(2), fchdir(2), chroot(2), getcwd(2), mkdirat(2), symlinkat(2), readlinkat(2), unlinkat(2),
 //! fchownat(2), fchmod(2), utimensat(2) as far as the child needs them.
+//!
+//! ```
+//! use cofferdam_sys::{dirs::*, open::*, stat};
+//! let path = std::env::temp_dir().join(format!("cofferdam-dirs-{}", std::process::id()));
+//! std::fs::create_dir(&path).unwrap();
+//! let name = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+//! let dir = open(&name, O_DIRECTORY).unwrap();
+//!
+//! mkdirat(dir.raw(), c"made", 0o700).unwrap();
+//! fchmodat(dir.raw(), c"made", 0o500).unwrap();
+//! symlinkat(c"made", dir.raw(), c"link").unwrap();
+//! let mut buffer = [0; 16];
+//! assert_eq!(readlinkat(dir.raw(), c"link", &mut buffer), Ok(&b"made"[..]));
+//!
+//! let own = stat::stat(dir.raw()).unwrap();
+//! lchownat(dir.raw(), c"link", own.uid, own.gid).unwrap();
+//! fchown(dir.raw(), own.uid, own.gid).unwrap();
+//! fchmod(dir.raw(), 0o700).unwrap();
+//! unlinkat(dir.raw(), c"link", 0).unwrap();
+//! std::fs::remove_dir_all(&path).unwrap();
+//! ```
 
 use core::ffi::CStr;
 
@@ -23,6 +44,12 @@ pub fn chdir(path: &CStr) -> Result<()> {
 ///
 /// # Errors
 /// As the man page.
+///
+/// ```
+/// use cofferdam_sys::{dirs, open};
+/// let here = open::open(c".", open::O_PATH).unwrap();
+/// dirs::fchdir(here.raw()).unwrap();
+/// ```
 pub fn fchdir(fd: i32) -> Result<()> {
     // SAFETY: no memory is handed over.
     unsafe { syscall!(nr::FCHDIR, fd) }.map(drop)
@@ -32,6 +59,11 @@ pub fn fchdir(fd: i32) -> Result<()> {
 ///
 /// # Errors
 /// As the man page.
+///
+/// ```
+/// use cofferdam_sys::{Errno, dirs};
+/// assert_eq!(dirs::chroot(c"/nowhere"), Err(Errno::ENOENT));
+/// ```
 pub fn chroot(path: &CStr) -> Result<()> {
     // SAFETY: a null-terminated string.
     unsafe { syscall!(nr::CHROOT, path.as_ptr()) }.map(drop)
@@ -96,6 +128,11 @@ pub fn unlinkat(dir: i32, path: &CStr, flags: u32) -> Result<()> {
 ///
 /// # Errors
 /// As linkat(2); `ENOENT` also when /proc is not mounted.
+///
+/// ```
+/// use cofferdam_sys::{Errno, dirs};
+/// assert_eq!(dirs::link_following(c"/proc/self/fd/999999", c"/tmp/name"), Err(Errno::ENOENT));
+/// ```
 pub fn link_following(from: &CStr, to: &CStr) -> Result<()> {
     const AT_SYMLINK_FOLLOW: u32 = 0x400;
     let at = crate::open::AT_FDCWD;

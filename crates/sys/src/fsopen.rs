@@ -73,6 +73,12 @@ impl Context {
 ///
 /// # Errors
 /// As the man page; `EPERM` to clone without CAP_SYS_ADMIN over the mount namespace.
+///
+/// ```
+/// use cofferdam_sys::{fsopen, open};
+/// let etc = fsopen::open_tree(open::AT_FDCWD, c"/etc", 0).unwrap();
+/// assert!(open::openat2(etc.raw(), c"passwd", open::O_PATH, 0, open::RESOLVE_BENEATH).is_ok());
+/// ```
 pub fn open_tree(dir: i32, path: &CStr, flags: u32) -> Result<Fd> {
     const OPEN_TREE_CLOEXEC: u32 = 0o2_000_000;
     // SAFETY: a null-terminated string.
@@ -85,6 +91,14 @@ pub fn open_tree(dir: i32, path: &CStr, flags: u32) -> Result<Fd> {
 ///
 /// # Errors
 /// As the man page; `ENOTDIR` when one is a directory and the other is not.
+///
+/// ```no_run
+/// use cofferdam_sys::{fsopen::*, open::*};
+/// let copy = open_tree(AT_FDCWD, c"/srv/data", OPEN_TREE_CLONE | AT_RECURSIVE)?;
+/// let place = open(c"/mnt", O_PATH | O_DIRECTORY)?;
+/// move_mount(copy.raw(), place.raw())?; // as `mount --rbind /srv/data /mnt`
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn move_mount(from: i32, to: i32) -> Result<()> {
     const F_EMPTY_PATH: u32 = 4;
     const T_EMPTY_PATH: u32 = 0x40;
@@ -98,6 +112,13 @@ pub fn move_mount(from: i32, to: i32) -> Result<()> {
 ///
 /// # Errors
 /// As the man page.
+///
+/// ```no_run
+/// use cofferdam_sys::{dirs, fsopen::mount_here};
+/// dirs::chdir(c"/mnt")?;
+/// mount_here(c"none", c"overlay", 0, c"lowerdir=/a:/b,upperdir=/c,workdir=/d")?;
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn mount_here(source: &CStr, fstype: &CStr, flags: u64, data: &CStr) -> Result<()> {
     // SAFETY: null-terminated strings.
     unsafe { syscall!(nr::MOUNT, source.as_ptr(), c".".as_ptr(), fstype.as_ptr(), flags, data.as_ptr()) }
@@ -109,6 +130,14 @@ pub fn mount_here(source: &CStr, fstype: &CStr, flags: u64, data: &CStr) -> Resu
 ///
 /// # Errors
 /// As the man page.
+///
+/// ```no_run
+/// use cofferdam_sys::{dirs, fsopen::move_here_to_root};
+/// dirs::chdir(c"/newroot")?; // a mount point
+/// move_here_to_root()?;
+/// dirs::chroot(c".")?;
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn move_here_to_root() -> Result<()> {
     const MS_MOVE: u64 = 8192;
     // SAFETY: null-terminated strings; type and data are not used.
@@ -116,6 +145,11 @@ pub fn move_here_to_root() -> Result<()> {
 }
 
 /// Whether a failure of the mount API may have left a message behind.
+///
+/// ```
+/// use cofferdam_sys::{Errno, fsopen::explains};
+/// assert!(explains(Errno::EINVAL) && !explains(Errno::EMFILE));
+/// ```
 #[must_use]
 pub fn explains(errno: Errno) -> bool {
     matches!(

@@ -9,6 +9,13 @@ use crate::{Result, nr, raw::small};
 ///
 /// # Errors
 /// `ENOSYS` when the kernel has no keys, `EDQUOT` at the quota.
+///
+/// ```no_run
+/// use cofferdam_sys::keyctl::*;
+/// let keyring = join_session_keyring(c"example")?;
+/// set_permissions(keyring, 0x3f3f_0000)?; // all to its possessor and its user
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn join_session_keyring(name: &CStr) -> Result<i32> {
     const KEYCTL_JOIN_SESSION_KEYRING: u32 = 1;
     // SAFETY: a null-terminated string.

@@ -82,7 +82,8 @@ impl Vector<'_> {
 /// `ENOMEM`.
 ///
 /// ```
-/// cofferdam_sys::mmap::vector(2, [c"a", c"b"].into_iter()).unwrap();
+/// use cofferdam_sys::mmap::{Vector, vector};
+/// let arguments: Vector<'_> = vector(2, [c"ls", c"-l"].into_iter()).unwrap();
 /// ```
 pub fn vector<'a>(count: usize, strings: impl Iterator<Item = &'a CStr>) -> Result<Vector<'a>> {
     let length = count.saturating_add(1).saturating_mul(size_of::<usize>());

@@ -41,6 +41,14 @@ pub struct MountAttr {
 ///
 /// # Errors
 /// `EINVAL` when `fd` is not the root of a mount, `EPERM` for attributes that are locked.
+///
+/// ```no_run
+/// use cofferdam_sys::{fsopen::*, mount_setattr::*, open::*};
+/// let tree = open_tree(AT_FDCWD, c"/srv", OPEN_TREE_CLONE | AT_RECURSIVE)?;
+/// let readonly = MountAttr { set: MOUNT_ATTR_RDONLY, propagation: MS_PRIVATE, ..MountAttr::default() };
+/// mount_setattr(tree.raw(), AT_RECURSIVE, &readonly)?;
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn mount_setattr(fd: i32, flags: u32, attr: &MountAttr) -> Result<()> {
     at(fd, c"", flags | AT_EMPTY_PATH, attr)
 }
@@ -49,6 +57,12 @@ pub fn mount_setattr(fd: i32, flags: u32, attr: &MountAttr) -> Result<()> {
 ///
 /// # Errors
 /// As [`mount_setattr`].
+///
+/// ```no_run
+/// use cofferdam_sys::{fsopen::AT_RECURSIVE, mount_setattr::*, open::AT_FDCWD};
+/// at(AT_FDCWD, c"/", AT_RECURSIVE, &MountAttr { propagation: MS_SLAVE, ..MountAttr::default() })?;
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn at(dir: i32, path: &CStr, flags: u32, attr: &MountAttr) -> Result<()> {
     let attr: *const MountAttr = attr;
     // SAFETY: a null-terminated string and a structure of the size that is given.

@@ -14,6 +14,13 @@ struct IfReq {
 ///
 /// # Errors
 /// `EPERM` without CAP_NET_ADMIN over the namespace.
+///
+/// ```no_run
+/// use cofferdam_sys::{clone3, netdevice, setns};
+/// setns::unshare(clone3::CLONE_NEWNET)?;
+/// netdevice::loopback_up()?;
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn loopback_up() -> Result<()> {
     const SIOCSIFFLAGS: u32 = 0x8914;
     const IFF_UP: u16 = 1;

@@ -1,4 +1,16 @@
 //! open(2), openat2(2), read(2), write(2), dup3(2), lseek(2), sendfile(2). openat2: Linux 5.6.
+//!
+//! ```
+//! use cofferdam_sys::{memfd_create::memfd_create, open::*};
+//! let (from, to) = (memfd_create(c"from", false).unwrap(), memfd_create(c"to", false).unwrap());
+//! write(from.raw(), b"abc").unwrap();
+//! assert_eq!(size(from.raw()), Ok(3));
+//! rewind(from.raw()).unwrap();
+//! assert_eq!(sendfile(to.raw(), from.raw(), 3), Ok(3));
+//! rewind(to.raw()).unwrap();
+//! let mut buffer = [0; 8];
+//! assert_eq!(read(to.raw(), &mut buffer), Ok(3));
+//! ```
 
 use core::ffi::CStr;
 
@@ -132,6 +144,14 @@ pub fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
 ///
 /// # Errors
 /// `EBADF`.
+///
+/// ```
+/// use cofferdam_sys::{open::*, pidfd::duplicate};
+/// let (null, zero) = (open(c"/dev/null", O_RDONLY).unwrap(), open(c"/dev/zero", O_RDONLY).unwrap());
+/// let other = duplicate(null.raw()).unwrap();
+/// dup_onto(zero.raw(), other.raw()).unwrap();
+/// assert_eq!(read(other.raw(), &mut [1; 4]), Ok(4));
+/// ```
 pub fn dup_onto(from: i32, to: i32) -> Result<()> {
     if from == to {
         return set_cloexec(to, false);
@@ -144,6 +164,12 @@ pub fn dup_onto(from: i32, to: i32) -> Result<()> {
 ///
 /// # Errors
 /// `EBADF`.
+///
+/// ```
+/// use cofferdam_sys::open::*;
+/// let null = open(c"/dev/null", O_RDONLY).unwrap();
+/// set_cloexec(null.raw(), false).unwrap(); // a program that is executed has it
+/// ```
 pub fn set_cloexec(fd: i32, on: bool) -> Result<()> {
     const F_SETFD: u32 = 2;
     // SAFETY: no memory is handed over.

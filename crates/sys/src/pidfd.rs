@@ -22,6 +22,15 @@ pub fn open(pid: i32) -> Result<Fd> {
 ///
 /// # Errors
 /// `ESRCH` when the process has ended, `EINVAL` for no signal.
+///
+/// ```
+/// use cofferdam_sys::{Errno, pidfd};
+/// let mut child = std::process::Command::new("true").spawn().unwrap();
+/// let process = pidfd::open(child.id().try_into().unwrap()).unwrap();
+/// assert_eq!(pidfd::send_signal(process.raw(), 0), Ok(()));
+/// child.wait().unwrap();
+/// assert_eq!(pidfd::send_signal(process.raw(), 0), Err(Errno::ESRCH));
+/// ```
 pub fn send_signal(pidfd: i32, signal: i32) -> Result<()> {
     // SAFETY: a null siginfo asks for the usual one.
     unsafe { syscall!(nr::PIDFD_SEND_SIGNAL, pidfd, signal, 0usize, 0u32) }.map(drop)
@@ -32,6 +41,13 @@ pub fn send_signal(pidfd: i32, signal: i32) -> Result<()> {
 ///
 /// # Errors
 /// `EPERM` without the right to trace the process, `EBADF` when it has no such descriptor.
+///
+/// ```
+/// use cofferdam_sys::{open, pidfd};
+/// let null = open::open(c"/dev/null", open::O_RDONLY).unwrap();
+/// let me = pidfd::open(std::process::id().try_into().unwrap()).unwrap();
+/// assert_ne!(pidfd::getfd(me.raw(), null.raw()).unwrap().raw(), null.raw());
+/// ```
 pub fn getfd(pidfd: i32, fd: i32) -> Result<Fd> {
     // SAFETY: no memory is handed over.
     unsafe { syscall!(nr::PIDFD_GETFD, pidfd, fd, 0u32) }.map(|fd| Fd::own(small(fd)))
@@ -42,6 +58,12 @@ pub fn getfd(pidfd: i32, fd: i32) -> Result<Fd> {
 ///
 /// # Errors
 /// `EMFILE`.
+///
+/// ```
+/// use cofferdam_sys::{open, pidfd};
+/// let null = open::open(c"/dev/null", open::O_RDONLY).unwrap();
+/// assert_ne!(pidfd::duplicate(null.raw()).unwrap().raw(), null.raw());
+/// ```
 pub fn duplicate(fd: i32) -> Result<Fd> {
     const F_DUPFD_CLOEXEC: u32 = 1030;
     // SAFETY: no memory is handed over.

@@ -9,6 +9,14 @@ use crate::{Result, nr};
 ///
 /// # Errors
 /// `EINVAL` when the root is a ramdisk or the working directory is no mount point.
+///
+/// ```no_run
+/// use cofferdam_sys::{dirs, pivot_root::*};
+/// dirs::chdir(c"/newroot")?; // a mount point, in a mount namespace of one's own
+/// pivot_root_here()?;
+/// umount_here()?; // the old root
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn pivot_root_here() -> Result<()> {
     // SAFETY: null-terminated strings.
     unsafe { syscall!(nr::PIVOT_ROOT, c".".as_ptr(), c".".as_ptr()) }.map(drop)
@@ -28,6 +36,11 @@ pub fn umount_here() -> Result<()> {
 ///
 /// # Errors
 /// `EINVAL` when it is no mount point.
+///
+/// ```
+/// use cofferdam_sys::{Errno, pivot_root};
+/// assert_eq!(pivot_root::detach(c"/nowhere"), Err(Errno::ENOENT));
+/// ```
 pub fn detach(path: &CStr) -> Result<()> {
     const MNT_DETACH: u32 = 2;
     unmount(path, MNT_DETACH)

@@ -31,8 +31,12 @@ struct Timespec {
 /// a timeout.
 ///
 /// ```
-/// use cofferdam_sys::poll::*;
-/// assert_eq!(poll(&mut [], Some(1)).unwrap(), 0);
+/// use cofferdam_sys::{poll::*, socket};
+/// let (a, b) = socket::pair().unwrap();
+/// let mut fds = [PollFd { fd: a.raw(), events: POLLIN, revents: 0 }];
+/// assert_eq!(poll(&mut fds, Some(1)), Ok(0));
+/// socket::send(b.raw(), b"x", &[]).unwrap();
+/// assert_eq!((poll(&mut fds, None), fds[0].revents), (Ok(1), POLLIN));
 /// ```
 pub fn poll(fds: &mut [PollFd], timeout_ms: Option<u64>) -> Result<usize> {
     let limit = timeout_ms.map(|ms| Timespec {

@@ -12,6 +12,10 @@ fn prctl(operation: u32, a: u64, b: u64) -> Result<usize> {
 ///
 /// # Errors
 /// None.
+///
+/// ```
+/// cofferdam_sys::prctl::set_dumpable(true).unwrap();
+/// ```
 pub fn set_dumpable(on: bool) -> Result<()> {
     prctl(4, u64::from(on), 0).map(drop)
 }
@@ -21,6 +25,11 @@ pub fn set_dumpable(on: bool) -> Result<()> {
 ///
 /// # Errors
 /// `EINVAL` for no signal.
+///
+/// ```
+/// cofferdam_sys::prctl::set_pdeathsig(0).unwrap(); // none
+/// assert!(cofferdam_sys::prctl::set_pdeathsig(1000).is_err());
+/// ```
 pub fn set_pdeathsig(signal: u32) -> Result<()> {
     prctl(1, u64::from(signal), 0).map(drop)
 }
@@ -30,6 +39,10 @@ pub fn set_pdeathsig(signal: u32) -> Result<()> {
 ///
 /// # Errors
 /// `EPERM` when locked.
+///
+/// ```
+/// cofferdam_sys::prctl::set_keepcaps(false).unwrap();
+/// ```
 pub fn set_keepcaps(on: bool) -> Result<()> {
     prctl(8, u64::from(on), 0).map(drop)
 }
@@ -38,6 +51,10 @@ pub fn set_keepcaps(on: bool) -> Result<()> {
 ///
 /// # Errors
 /// `EPERM` without CAP_SETPCAP, `EINVAL` for an unknown capability.
+///
+/// ```
+/// assert!(cofferdam_sys::prctl::drop_bounding(63).is_err()); // there is none of that number
+/// ```
 pub fn drop_bounding(capability: u32) -> Result<()> {
     prctl(24, u64::from(capability), 0).map(drop)
 }
@@ -58,6 +75,10 @@ pub fn in_bounding(capability: u32) -> Result<bool> {
 ///
 /// # Errors
 /// None since Linux 4.3.
+///
+/// ```
+/// cofferdam_sys::prctl::clear_ambient().unwrap();
+/// ```
 pub fn clear_ambient() -> Result<()> {
     prctl(47, 4, 0).map(drop)
 }
@@ -66,6 +87,10 @@ pub fn clear_ambient() -> Result<()> {
 ///
 /// # Errors
 /// `EPERM` unless it is both permitted and inheritable.
+///
+/// ```
+/// assert!(cofferdam_sys::prctl::raise_ambient(63).is_err()); // there is none of that number
+/// ```
 pub fn raise_ambient(capability: u32) -> Result<()> {
     prctl(47, 2, u64::from(capability)).map(drop)
 }
@@ -74,6 +99,11 @@ pub fn raise_ambient(capability: u32) -> Result<()> {
 ///
 /// # Errors
 /// None.
+///
+/// ```
+/// let last = std::thread::spawn(cofferdam_sys::prctl::set_no_new_privs); // of this thread alone
+/// last.join().unwrap().unwrap();
+/// ```
 pub fn set_no_new_privs() -> Result<()> {
     prctl(38, 1, 0).map(drop)
 }
@@ -82,6 +112,10 @@ pub fn set_no_new_privs() -> Result<()> {
 ///
 /// # Errors
 /// None.
+///
+/// ```
+/// cofferdam_sys::prctl::set_child_subreaper(false).unwrap();
+/// ```
 pub fn set_child_subreaper(on: bool) -> Result<()> {
     prctl(36, u64::from(on), 0).map(drop)
 }

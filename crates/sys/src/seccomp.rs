@@ -16,6 +16,16 @@ struct Program {
 ///
 /// # Errors
 /// `EINVAL` for a wrong filter or flag, `EACCES` without no_new_privs or CAP_SYS_ADMIN.
+///
+/// ```
+/// use cofferdam_sys::{prctl, seccomp};
+/// let allow_all = [0x06, 0, 0, 0, 0, 0, 0xff, 0x7f]; // ret SECCOMP_RET_ALLOW
+/// let thread = std::thread::spawn(move || {
+///     prctl::set_no_new_privs()?;
+///     seccomp::set_filter(0, &allow_all)
+/// });
+/// assert!(thread.join().unwrap().unwrap().is_none());
+/// ```
 pub fn set_filter(flags: u32, filter: &[u8]) -> Result<Option<Fd>> {
     const SECCOMP_SET_MODE_FILTER: u32 = 1;
     let len = u16::try_from(filter.len() / 8).map_err(|_| crate::Errno::E2BIG)?;

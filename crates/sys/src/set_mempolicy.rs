@@ -7,6 +7,12 @@ use crate::{Result, nr};
 ///
 /// # Errors
 /// `EINVAL` for nodes that are not there, `ENOSYS` without NUMA.
+///
+/// ```
+/// use cofferdam_sys::{Errno, set_mempolicy::set_mempolicy};
+/// let usual = set_mempolicy(0, &[]); // MPOL_DEFAULT
+/// assert!(usual.is_ok() || usual == Err(Errno::ENOSYS));
+/// ```
 pub fn set_mempolicy(mode: u32, nodes: &[u8]) -> Result<()> {
     // The kernel takes one bit less than it is told.
     let bits = if nodes.is_empty() { 0 } else { nodes.len().saturating_mul(8).saturating_add(1) };

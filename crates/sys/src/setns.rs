@@ -7,6 +7,15 @@ use crate::{Result, nr};
 ///
 /// # Errors
 /// `EPERM` without the right, `EINVAL` when the descriptor is of another kind.
+///
+/// ```no_run
+/// use cofferdam_sys::{clone3::*, pidfd, setns::*};
+/// let process = pidfd::open(4711)?;
+/// setns(process.raw(), CLONE_NEWNS | CLONE_NEWUTS)?;
+/// sethostname(b"inside")?;
+/// setdomainname(b"inside.example")?;
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn setns(fd: i32, flags: u64) -> Result<()> {
     // SAFETY: no memory is handed over.
     unsafe { syscall!(nr::SETNS, fd, flags) }.map(drop)
@@ -17,6 +26,13 @@ pub fn setns(fd: i32, flags: u64) -> Result<()> {
 ///
 /// # Errors
 /// `EPERM` without the right, `ENOSPC` at a limit of namespaces.
+///
+/// ```
+/// use cofferdam_sys::setns::unshare;
+/// const CLONE_FS: u64 = 0x200;
+/// let thread = std::thread::spawn(|| unshare(CLONE_FS)); // a working directory of its own
+/// thread.join().unwrap().unwrap();
+/// ```
 pub fn unshare(flags: u64) -> Result<()> {
     // SAFETY: no memory is handed over; the flags the child uses do not change how memory is shared.
     unsafe { syscall!(nr::UNSHARE, flags) }.map(drop)
@@ -26,6 +42,17 @@ pub fn unshare(flags: u64) -> Result<()> {
 ///
 /// # Errors
 /// `EPERM` for a process group leader.
+///
+/// ```
+/// use cofferdam_sys::{clone3::*, setns::*, wait};
+/// // SAFETY: the copy makes two system calls, which take no lock.
+/// match unsafe { fork(0) }.unwrap() {
+///     Forked::Child => exit(if setsid().is_ok() { 0 } else { 1 }),
+///     Forked::Parent(_, pidfd) => {
+///         assert_eq!(wait::wait_pidfd(pidfd.raw(), false, false), Ok(Some(wait::Ended::Exited(0))));
+///     }
+/// }
+/// ```
 pub fn setsid() -> Result<()> {
     // SAFETY: no memory is handed over.
     unsafe { syscall!(nr::SETSID) }.map(drop)
@@ -63,6 +90,11 @@ pub fn umask(mask: u32) {
 ///
 /// # Errors
 /// `ESRCH`, `EPERM`.
+///
+/// ```
+/// use cofferdam_sys::setns::kill;
+/// assert_eq!(kill(std::process::id().try_into().unwrap(), 0), Ok(())); // it is there
+/// ```
 pub fn kill(pid: i32, signal: i32) -> Result<()> {
     // SAFETY: no memory is handed over.
     unsafe { syscall!(nr::KILL, pid, signal) }.map(drop)

@@ -6,6 +6,12 @@ use crate::{Result, nr};
 ///
 /// # Errors
 /// `EINVAL` for an id that is not mapped, `EPERM`.
+///
+/// ```
+/// use cofferdam_sys::{memfd_create::memfd_create, setuid, stat};
+/// let mine = stat::stat(memfd_create(c"mine", false).unwrap().raw()).unwrap();
+/// setuid::setresuid(mine.uid).unwrap();
+/// ```
 pub fn setresuid(uid: u32) -> Result<()> {
     // SAFETY: no memory is handed over.
     unsafe { syscall!(nr::SETRESUID, uid, uid, uid) }.map(drop)
@@ -15,6 +21,12 @@ pub fn setresuid(uid: u32) -> Result<()> {
 ///
 /// # Errors
 /// As [`setresuid`].
+///
+/// ```
+/// use cofferdam_sys::{memfd_create::memfd_create, setuid, stat};
+/// let mine = stat::stat(memfd_create(c"mine", false).unwrap().raw()).unwrap();
+/// setuid::setresgid(mine.gid).unwrap();
+/// ```
 pub fn setresgid(gid: u32) -> Result<()> {
     // SAFETY: no memory is handed over.
     unsafe { syscall!(nr::SETRESGID, gid, gid, gid) }.map(drop)
@@ -25,6 +37,14 @@ pub fn setresgid(gid: u32) -> Result<()> {
 ///
 /// # Errors
 /// `EPERM` where they are denied, `EINVAL` for over 65536 or an id that is not mapped.
+///
+/// ```no_run
+/// use cofferdam_sys::setuid::*;
+/// setgroups(&1000u32.to_ne_bytes())?; // while it is still allowed
+/// setresgid(1000)?;
+/// setresuid(1000)?;
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn setgroups(gids: &[u8]) -> Result<()> {
     // SAFETY: the kernel reads `len / 4` numbers; it copies bytes, so alignment does not matter.
     unsafe { syscall!(nr::SETGROUPS, gids.len() / 4, gids.as_ptr()) }.map(drop)

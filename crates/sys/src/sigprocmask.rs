@@ -24,6 +24,23 @@ pub fn set(mask: u64) -> Result<u64> {
 }
 
 /// Gives every signal its default action. <https://man7.org/linux/man-pages/man2/sigaction.2.html>
+///
+/// ```
+/// use cofferdam_sys::{clone3::*, setns, sigprocmask, wait};
+/// const SIGPIPE: i32 = 13; // Rust programs ignore it
+/// // SAFETY: the copy only makes system calls, which take no lock.
+/// match unsafe { fork(0) }.unwrap() {
+///     Forked::Child => {
+///         sigprocmask::default_actions();
+///         let _ = setns::kill(std::process::id().try_into().unwrap(), SIGPIPE);
+///         setns::exit(0)
+///     }
+///     Forked::Parent(_, child) => {
+///         let ended = wait::wait_pidfd(child.raw(), false, false).unwrap();
+///         assert_eq!(ended, Some(wait::Ended::Killed(SIGPIPE)));
+///     }
+/// }
+/// ```
 pub fn default_actions() {
     // SIG_DFL, no flags, no restorer, no mask: struct sigaction of the kernel is four words at most.
     let default = [0usize; 4];

@@ -67,6 +67,10 @@ pub fn pair() -> Result<(Fd, Fd)> {
 ///
 /// # Errors
 /// `EMFILE`, `EAFNOSUPPORT`.
+///
+/// ```
+/// assert!(cofferdam_sys::socket::inet_datagram().unwrap().raw() > 2);
+/// ```
 pub fn inet_datagram() -> Result<Fd> {
     // SAFETY: no memory is handed over.
     unsafe { syscall!(nr::SOCKET, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0u32) }.map(|fd| Fd::own(small(fd)))

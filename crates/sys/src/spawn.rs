@@ -77,7 +77,7 @@ unsafe impl Sync for Memory {}
 /// let program = open::open(c"/bin/true", open::O_PATH).unwrap();
 /// let birth = Birth { flags: 0, cgroup: None, program: program.raw(), arguments: &[c"true"], wait_on: None,
 ///     ids: None, keep: &[], report_on: 2, report: [0; 16] };
-/// let born = spawn(&birth).unwrap();
+/// let born: Born = spawn(&birth).unwrap();
 /// let ended = wait::wait_pidfd(born.pidfd.raw(), false, false).unwrap();
 /// assert_eq!(ended, Some(wait::Ended::Exited(0)));
 /// ```

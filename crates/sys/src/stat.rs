@@ -63,6 +63,13 @@ pub fn stat(fd: i32) -> Result<Stat> {
 ///
 /// # Errors
 /// `ENOENT` and others of the man page.
+///
+/// ```
+/// use cofferdam_sys::{open::AT_FDCWD, stat::{Stat, lstat}};
+/// const S_IFMT: u32 = 0o170_000;
+/// let link: Stat = lstat(AT_FDCWD, c"/proc/self").unwrap();
+/// assert_eq!(link.mode & S_IFMT, 0o120_000);
+/// ```
 pub fn lstat(dir: i32, path: &core::ffi::CStr) -> Result<Stat> {
     statx(dir, path, crate::open::AT_SYMLINK_NOFOLLOW)
 }

@@ -7,6 +7,13 @@ use crate::{Fd, Result, nr, raw::small};
 ///
 /// # Errors
 /// `ENOTTY` for anything but a master.
+///
+/// ```
+/// use cofferdam_sys::{open::*, tty::*};
+/// let master = open(c"/dev/ptmx", O_RDWR | O_NOCTTY).unwrap();
+/// let peer = open_peer(master.raw()).unwrap();
+/// set_size(peer.raw(), 24, 80).unwrap();
+/// ```
 pub fn open_peer(master: i32) -> Result<Fd> {
     const TIOCSPTLCK: u32 = 0x4004_5431;
     const TIOCGPTPEER: u32 = 0x5441;
@@ -33,6 +40,14 @@ pub fn set_size(terminal: i32, rows: u16, columns: u16) -> Result<()> {
 ///
 /// # Errors
 /// `EPERM` unless the caller leads a session without one.
+///
+/// ```no_run
+/// use cofferdam_sys::{open::*, setns, tty::*};
+/// let master = open(c"/dev/ptmx", O_RDWR | O_NOCTTY)?;
+/// setns::setsid()?;
+/// make_controlling(open_peer(master.raw())?.raw())?;
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
 pub fn make_controlling(terminal: i32) -> Result<()> {
     const TIOCSCTTY: u32 = 0x540e;
     // SAFETY: the argument is a number.

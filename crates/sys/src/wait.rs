@@ -16,6 +16,13 @@ pub enum Ended {
 ///
 /// # Errors
 /// `ECHILD` when it is no child of ours or already reaped.
+///
+/// ```
+/// use cofferdam_sys::{pidfd, wait::*};
+/// let child = std::process::Command::new("false").spawn().unwrap();
+/// let process = pidfd::open(child.id().try_into().unwrap()).unwrap();
+/// assert_eq!(wait_pidfd(process.raw(), false, false), Ok(Some(Ended::Exited(1))));
+/// ```
 pub fn wait_pidfd(pidfd: i32, now: bool, keep: bool) -> Result<Option<Ended>> {
     const P_PIDFD: u32 = 3;
     waitid(P_PIDFD, pidfd, now, keep).map(|e| e.map(|(_, ended)| ended))
@@ -26,6 +33,13 @@ pub fn wait_pidfd(pidfd: i32, now: bool, keep: bool) -> Result<Option<Ended>> {
 ///
 /// # Errors
 /// `ECHILD` when there are none.
+///
+/// ```no_run
+/// use cofferdam_sys::wait::*;
+/// while let Ok(Some((pid, ended))) = reap_any() {
+///     println!("{pid} has ended: {ended:?}");
+/// }
+/// ```
 pub fn reap_any() -> Result<Option<(i32, Ended)>> {
     const P_ALL: u32 = 0;
     waitid(P_ALL, 0, true, false)
