@@ -51,6 +51,12 @@ fn obey(context: &mut Context) -> (u32, Fail) {
 ///
 /// # Errors
 /// The frame that tells of the failure.
+///
+/// ```
+/// use cofferdam_child::{frame::CORRUPT, run_here};
+/// assert_eq!(run_here(-1, &[]), Ok(()));
+/// assert_eq!(run_here(-1, b"no operation").unwrap_err().a, CORRUPT);
+/// ```
 pub fn run_here(control: i32, block: &[u8]) -> Result<(), Frame> {
     match all(&mut Context::new(control, -1), block) {
         Ok(_) => Ok(()),

@@ -51,6 +51,11 @@ pub fn detach(path: &CStr) -> Result<()> {
 ///
 /// # Errors
 /// `EINVAL` when it is no mount point, `EBUSY` when it is in use.
+///
+/// ```
+/// use cofferdam_sys::{Errno, pivot_root};
+/// assert_eq!(pivot_root::unmount(c"/nowhere", 0), Err(Errno::ENOENT));
+/// ```
 pub fn unmount(path: &CStr, flags: u32) -> Result<()> {
     const UMOUNT_NOFOLLOW: u32 = 8;
     // SAFETY: a null-terminated string.
