@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use cofferdam::{Bundle, Container, ContainerId, CreateOptions, ExecOptions, Status, Stdio, Store, oci};
+use cofferdam::{Bundle, Container, ContainerId, CreateOptions, ExecOptions, Status, Store, Streams, oci};
 use cofferdam_tests::{Test, check};
 
 const THREADS: usize = 100;
@@ -64,7 +64,7 @@ fn memory_files() -> usize {
 
 /// One thread's containers: run to their end, run and killed, created and deleted, with a process inside.
 fn live(store: &Store, bundle: &Bundle, name: &str) {
-    let quiet = || CreateOptions { stdio: Stdio::Null, ..CreateOptions::default() };
+    let quiet = || CreateOptions { stdio: Streams::Null, ..CreateOptions::default() };
     for n in 0..LIVES {
         let id = ContainerId::new(&format!("{name}-{n}")).expect("an id");
         match n % 3 {
@@ -77,8 +77,11 @@ fn live(store: &Store, bundle: &Bundle, name: &str) {
                 let container = Container::create(store, &id, bundle, quiet()).expect("it is created");
                 container.start().expect("it starts");
                 assert_eq!(container.status().expect("a status"), Status::Running);
-                let options =
-                    ExecOptions { process: of_bundle(bundle), stdio: Stdio::Null, ..ExecOptions::default() };
+                let options = ExecOptions {
+                    process: of_bundle(bundle),
+                    stdio: Streams::Null,
+                    ..ExecOptions::default()
+                };
                 let process = container.exec(options).expect("it takes another process");
                 assert!(process.wait().expect("status").success());
                 container.delete(true).expect("it is deleted");

@@ -15,9 +15,6 @@ use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::file;
 
-/// poll(2): what kernfs says when a file's content changed.
-pub(crate) const POLLPRI: i16 = 2;
-
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Cgroup {
@@ -119,7 +116,7 @@ fn freeze_v2(path: &Path) -> Result<bool, Error> {
         if left.is_zero() {
             return Ok(false);
         }
-        let mut fds = [poll::PollFd { fd: file.as_raw_fd(), events: POLLPRI, revents: 0 }];
+        let mut fds = [poll::PollFd { fd: file.as_raw_fd(), events: poll::POLLPRI, revents: 0 }];
         let ms = u64::try_from(left.as_millis()).unwrap_or(0).max(1);
         poll::poll(&mut fds, Some(ms)).map_err(|errno| fail(std::io::Error::from_raw_os_error(errno.0)))?;
     }

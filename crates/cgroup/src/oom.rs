@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -15,7 +15,6 @@ use cofferdam_sys::{Errno, poll};
 use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::file;
-use crate::freeze::POLLPRI;
 use crate::plan::Version;
 
 /// How often version 1 is asked; it can only tell by an eventfd(2).
@@ -75,6 +74,12 @@ impl Cgroup {
         Ok(watch)
     }
 
+    /// Whether it has a memory cgroup, which [`Cgroup::oom_watch`] needs.
+    #[must_use]
+    pub fn has_memory(&self) -> bool {
+        self.dir_with("memory", "memory").is_some()
+    }
+
     /// How many processes the kernel has killed for lack of memory; 0 without a memory cgroup.
     ///
     /// # Errors
@@ -84,6 +89,12 @@ impl Cgroup {
             Some(_) => Ok(self.oom_watch()?.seen.0),
             None => Ok(0),
         }
+    }
+}
+
+impl AsFd for OomWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 
@@ -115,12 +126,19 @@ impl OomWatch {
         }
     }
 
+    /// How often [`OomWatch::wait`] must be called, where the kernel does not tell by itself; `None` when
+    /// poll(2) of the descriptor does, with `POLLPRI`.
+    #[must_use]
+    pub fn ask_every(&self) -> Option<Duration> {
+        (self.version == Version::V1).then_some(INTERVAL)
+    }
+
     fn pause(&self, left: Duration) -> io::Result<()> {
         if self.version == Version::V1 {
             sleep(left.min(INTERVAL));
             return Ok(());
         }
-        let mut fds = [poll::PollFd { fd: self.file.as_raw_fd(), events: POLLPRI, revents: 0 }];
+        let mut fds = [poll::PollFd { fd: self.file.as_raw_fd(), events: poll::POLLPRI, revents: 0 }];
         let ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX).max(1);
         poll::poll(&mut fds, Some(ms)).map_err(|errno| io::Error::from_raw_os_error(errno.0))?;
         Ok(())

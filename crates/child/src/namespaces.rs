@@ -2,16 +2,17 @@
 
 use core::ffi::CStr;
 
-use cofferdam_sys::clone3::{self, CLONE_NEWTIME, CLONE_PARENT, Forked};
+use cofferdam_sys::clone3::{self, CLONE_NEWTIME, Forked};
 use cofferdam_sys::{Errno, accept4, capset, keyctl, open, prctl, setns, setuid};
 
 use crate::context::{Context, Done};
 use crate::frame::{Frame, Point, REACHED, SUCCESSOR};
 use crate::procfs;
 
-/// A PID namespace is entered by one's children only: make one, as the parent's child, and end.
+/// A PID namespace is entered by one's children only, and whose parent ends is handed to init: make one, as
+/// the parent's child (`CLONE_PARENT`) or one's own, and end.
 pub(crate) fn successor(c: &mut Context, flags: u64) -> Done {
-    match clone3_fork(flags)? {
+    match clone3::fork_single_threaded(flags)? {
         Forked::Child => Ok(()),
         Forked::Parent(_, pidfd) => {
             let frame = Frame { kind: SUCCESSOR, a: 0, b: 0, errno: 0 };
@@ -19,10 +20,6 @@ pub(crate) fn successor(c: &mut Context, flags: u64) -> Done {
             setns::exit(status);
         }
     }
-}
-
-fn clone3_fork(flags: u64) -> cofferdam_sys::Result<Forked> {
-    clone3::fork_single_threaded(flags | CLONE_PARENT)
 }
 
 /// Takes ids of a user namespace. Capabilities in it are kept.

@@ -73,7 +73,7 @@ mod table {
         /// setns(2).
         Setns { #[doc = "Namespace or pidfd."] fd: i32, #[doc = "`CLONE_NEW*` bits."] flags: u64, }
         /// Makes the process that carries on, in the new namespaces and as the caller's child, and ends.
-        Successor { #[doc = "`CLONE_NEW*` bits."] flags: u64, }
+        Successor { #[doc = "`CLONE_NEW*` bits and `CLONE_PARENT`."] flags: u64, }
         /// Takes ids of a user namespace just entered.
         Become { #[doc = "User."] uid: u32, #[doc = "Group."] gid: u32, }
         /// Waits for the parent to say `point`.

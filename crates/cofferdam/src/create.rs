@@ -17,7 +17,7 @@ use crate::decide::{Decision, check_preserved, check_terminal, decide};
 use crate::lower::{self, Lowered};
 use crate::notify::{self, Notify};
 use crate::opened::Opened;
-use crate::options::{CreateOptions, Stdio};
+use crate::options::{CreateOptions, Streams};
 use crate::process::Process;
 use crate::program::LateSteps;
 use crate::state::{CONFIG, START, Saved};
@@ -117,7 +117,7 @@ struct Birth<'a> {
 }
 
 impl Birth<'_> {
-    fn give(&self, stdio: Stdio) -> Result<(Vec<crate::program::Step>, Upbringing)> {
+    fn give(&self, stdio: Streams) -> Result<(Vec<crate::program::Step>, Upbringing)> {
         let plan = &self.decision.init;
         let mut opened = Opened::for_init(plan, stdio, self.cgroup.self_join()?)?;
         if self.until == Until::Ready {
@@ -126,6 +126,7 @@ impl Birth<'_> {
         }
         let mut inputs = opened.inputs();
         inputs.overlay.clone_from(&self.decision.overlay);
+        inputs.parent = self.decision.parent;
         let lowered = lower::init(plan, &inputs);
         let newborn =
             spawn::spawn(&lowered, &inputs.descriptors(), opened.born_in.as_ref(), ids(plan, &lowered))?;

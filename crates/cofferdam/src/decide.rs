@@ -8,7 +8,7 @@ use cofferdam_cgroup::{CgroupPlan, Hierarchies, Ignored, PlanOptions, V1Hierarch
 use cofferdam_oci::{Reject, Resources};
 use cofferdam_plan::{CgroupDir, HostFacts, InitPlan, Options, plan_init};
 
-use crate::options::{CreateOptions, TerminalMode};
+use crate::options::{CreateOptions, Parent, TerminalMode};
 use crate::overlay::{self, OverlayPlan};
 use crate::{Bundle, ContainerId, Error, ErrorKind, Result};
 
@@ -20,6 +20,8 @@ pub(crate) struct Decision {
     pub(crate) init: InitPlan,
     /// A writable layer over the root, in memory.
     pub(crate) overlay: Option<OverlayPlan>,
+    /// Whose child the first process is.
+    pub(crate) parent: Parent,
 }
 
 /// `notify` is the directory of the container's notify socket, when it has one.
@@ -69,7 +71,7 @@ pub(crate) fn decide_with(
         Ok(mut init) if rejects.is_empty() => {
             listen_fds(&mut init, options.listen_fds);
             let overlay = params.map(|params| overlay::decide(params, &init));
-            Ok(Decision { facts, cgroup, init, overlay })
+            Ok(Decision { facts, cgroup, init, overlay, parent: options.parent })
         }
         Ok(_) => Err(Error::rejected(rejects)),
         Err(mut first) => {

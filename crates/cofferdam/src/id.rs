@@ -1,6 +1,9 @@
 //! A container's id: parsed once, safe in a path.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -32,6 +35,23 @@ impl ContainerId {
                 .with_hint("letters, digits, _, +, - and . are allowed, 255 at most"));
         }
         Ok(Self(id.to_owned()))
+    }
+
+    /// An id that no other container has: a number from the kernel's random ones, this process's number
+    /// and a counter, so that any number of threads and programs may make containers in one store.
+    ///
+    /// ```
+    /// assert_ne!(cofferdam::ContainerId::unique(), cofferdam::ContainerId::unique());
+    /// ```
+    #[must_use]
+    pub fn unique() -> Self {
+        static RANDOM: OnceLock<RandomState> = OnceLock::new();
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        // A copy of this process, made by fork(2), has the same random number and counter.
+        let process = std::process::id();
+        let random = RANDOM.get_or_init(RandomState::new).hash_one((process, count));
+        Self(format!("c{process}-{count}-{random:016x}"))
     }
 
     /// The id.

@@ -15,6 +15,7 @@
 //! # Ok::<(), cofferdam::Error>(())
 //! ```
 mod bundle;
+mod command;
 mod container;
 mod error;
 mod features;
@@ -71,12 +72,16 @@ pub fn reads_as_state(bytes: &[u8]) -> bool {
 }
 
 pub use bundle::Bundle;
+pub use command::{
+    Child, ChildStderr, ChildStdin, ChildStdout, Command, Event, Events, Exec, Output, Stdio, Terminal,
+    TerminalSize,
+};
 pub use container::{Container, Status};
 pub use error::{Error, ErrorKind, Result};
 pub use features::features;
 pub use id::ContainerId;
 pub use notify::Notify;
-pub use options::{CreateOptions, ExecOptions, Stdio, TerminalMode};
+pub use options::{CreateOptions, ExecOptions, Parent, Streams, TerminalMode};
 pub use process::{ExitStatus, Process};
 pub use report::{PlanReport, ReportedStep, plan};
 pub use store::Store;

@@ -148,6 +148,23 @@ impl Container {
         Ok(failed)
     }
 
+    /// Removes what is left of a container whose first process has ended, unless somebody else has: then
+    /// another one may have its id by now.
+    pub(crate) fn remove_ended(&self) -> Result<()> {
+        let gone = |e: &Error| e.kind() == ErrorKind::NotFound;
+        let lock = match store::lock(&self.dir(), &self.id) {
+            Err(e) if gone(&e) => return Ok(()),
+            other => other?,
+        };
+        let now = self.store.load(&self.id)?;
+        let same = (now.saved.pid, now.saved.start_time) == (self.saved.pid, self.saved.start_time);
+        if same {
+            now.remove_all()?;
+        }
+        drop(lock);
+        Ok(())
+    }
+
     fn remove_cgroup(&self) -> Result<()> {
         const EBUSY: Option<i32> = Some(Errno::EBUSY.0);
         let cgroup = self.cgroup();

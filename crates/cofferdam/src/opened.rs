@@ -12,7 +12,7 @@ use cofferdam_sys::mount_setattr::{MOUNT_ATTR_IDMAP, MS_SLAVE, MountAttr, mount_
 use cofferdam_sys::open::{AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 
 use crate::lower::Inputs;
-use crate::options::Stdio;
+use crate::options::Streams;
 use crate::program::c_path;
 use crate::{Error, Result, idmap};
 
@@ -30,7 +30,7 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    pub(crate) fn for_init(plan: &InitPlan, stdio: Stdio, cgroup: SelfJoin) -> Result<Self> {
+    pub(crate) fn for_init(plan: &InitPlan, stdio: Streams, cgroup: SelfJoin) -> Result<Self> {
         let mut opened = Self { tasks: cgroup.tasks, born_in: cgroup.v2, ..Self::default() };
         for join in &plan.join {
             let file = File::open(join.path.as_path()).map_err(|e| {
@@ -46,7 +46,7 @@ impl Opened {
         Ok(opened)
     }
 
-    pub(crate) fn for_exec(stdio: Stdio, cgroup: SelfJoin) -> Result<Self> {
+    pub(crate) fn for_exec(stdio: Streams, cgroup: SelfJoin) -> Result<Self> {
         Ok(Self { stdio: streams(stdio)?, tasks: cgroup.tasks, born_in: cgroup.v2, ..Self::default() })
     }
 
@@ -99,6 +99,7 @@ impl Opened {
             start: self.start.as_ref().map(AsRawFd::as_raw_fd),
             stdio: numbers(&self.stdio),
             overlay: None,
+            parent: crate::options::Parent::Caller,
             init: -1,
         }
     }
@@ -150,17 +151,19 @@ fn map(tree: &OwnedFd, user: &OwnedFd, recursive: bool) -> Result<()> {
 }
 
 /// Numbers above 2, so that putting one in its place never overwrites another.
-fn streams(stdio: Stdio) -> Result<Vec<OwnedFd>> {
+fn streams(stdio: Streams) -> Result<Vec<OwnedFd>> {
     let failed = |e: std::io::Error| Error::io("setting up standard input and output", "", &e);
     match stdio {
-        Stdio::Inherit => Ok(Vec::new()),
-        Stdio::Null => {
+        Streams::Inherit => Ok(Vec::new()),
+        Streams::Null => {
             let null = File::options().read(true).write(true).open("/dev/null").map_err(failed)?;
             (0..3)
                 .map(|_| null.try_clone().map(OwnedFd::from))
                 .collect::<std::io::Result<_>>()
                 .map_err(failed)
         }
-        Stdio::Fds(fds) => fds.iter().map(OwnedFd::try_clone).collect::<std::io::Result<_>>().map_err(failed),
+        Streams::Fds(fds) => {
+            fds.iter().map(OwnedFd::try_clone).collect::<std::io::Result<_>>().map_err(failed)
+        }
     }
 }

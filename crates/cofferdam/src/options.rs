@@ -37,19 +37,38 @@ pub struct CreateOptions {
     /// Number of descriptors from 3 on that systemd passed (`LISTEN_FDS`).
     pub listen_fds: u32,
     /// Standard input, output and error.
-    pub stdio: Stdio,
+    pub stdio: Streams,
     /// Who keeps the terminal's master.
     pub terminal: TerminalMode,
+    /// Whose child the first process is.
+    pub parent: Parent,
 }
 
-/// Standard input, output and error of a process.
+/// Whose child a container's first process is.
 ///
 /// ```
-/// assert!(matches!(cofferdam::Stdio::default(), cofferdam::Stdio::Inherit));
+/// assert_eq!(cofferdam::Parent::default(), cofferdam::Parent::Caller);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Parent {
+    /// The caller's: it is told by SIGCHLD when the process ends, and reaps it.
+    #[default]
+    Caller,
+    /// Nobody's that the caller knows: the process is handed to init, or to the nearest subreaper
+    /// (`PR_SET_CHILD_SUBREAPER`, prctl(2)), which reaps it. The caller has no child and no zombie, and gets
+    /// no SIGCHLD; it can still wait, but only from Linux 6.15 on be told how the process ended.
+    Nobody,
+}
+
+/// Standard input, output and error of a process, as descriptors; [`crate::Stdio`] describes one of them.
+///
+/// ```
+/// assert!(matches!(cofferdam::Streams::default(), cofferdam::Streams::Inherit));
 /// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub enum Stdio {
+pub enum Streams {
     /// The caller's.
     #[default]
     Inherit,
@@ -97,7 +116,7 @@ pub struct ExecOptions {
     /// Sub-cgroups, `[CONTROLLER[,CONTROLLER…]:]PATH` each.
     pub cgroup: Vec<String>,
     /// As in [`CreateOptions`].
-    pub stdio: Stdio,
+    pub stdio: Streams,
     /// As in [`CreateOptions`].
     pub terminal: TerminalMode,
 }

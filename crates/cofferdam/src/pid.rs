@@ -19,6 +19,16 @@ pub(crate) fn stat(pid: i32) -> Option<Stat> {
     parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// The status word of a zombie, field 52 of /proc/PID/stat; `None` where that is not for us to know.
+pub(crate) fn zombie_status(pid: i32) -> Option<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.rsplit(')').next()?.split_ascii_whitespace();
+    let status = fields.next().filter(|state| *state == "Z").and_then(|_| fields.nth(48))?.parse().ok()?;
+    // 0 is also what those read who have no right to: it is the right that shows a namespace's name, too.
+    let told = status != 0 || fs::read_link(format!("/proc/{pid}/ns/user")).is_ok();
+    told.then_some(status)
+}
+
 /// Fields are counted from the last `)`: the name before it may hold anything.
 fn parse(text: &[u8]) -> Option<Stat> {
     let after = text.iter().rposition(|b| *b == b')')?;

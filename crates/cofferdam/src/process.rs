@@ -1,14 +1,17 @@
 //! A started process, held by its pidfd.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use cofferdam_sys::poll::{POLLIN, PollFd, poll};
 use cofferdam_sys::wait::{Ended, wait_pidfd};
 use cofferdam_sys::{Errno, pidfd};
 
-use crate::{Error, ErrorKind, Notify, Result};
+use crate::{Error, ErrorKind, Notify, Result, pid};
 
 /// A process that was started in a container, a child of the caller.
 ///
@@ -61,7 +64,57 @@ pub enum ExitStatus {
     Signal(i32),
 }
 
+impl From<Ended> for ExitStatus {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Exited(code) => Self::Code(code),
+            Ended::Killed(signal) => Self::Signal(signal),
+        }
+    }
+}
+
+/// `exit status 1`, `killed by signal 9`.
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Signal(signal) => write!(f, "killed by signal {signal}"),
+        }
+    }
+}
+
 impl ExitStatus {
+    /// Nothing, if it is status 0, and otherwise an error of the program's own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Payload`].
+    ///
+    /// ```
+    /// use cofferdam::{ErrorKind, ExitStatus};
+    /// assert!(ExitStatus::Code(0).ok().is_ok());
+    /// assert_eq!(ExitStatus::Signal(9).ok().unwrap_err().kind(), ErrorKind::Payload);
+    /// ```
+    pub fn ok(self) -> Result<()> {
+        if self.success() {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Payload, "running the program").with_detail(self.to_string()))
+    }
+
+    /// The status that the program gave to _exit(2), unless it was a signal that ended it.
+    ///
+    /// ```
+    /// use cofferdam::ExitStatus;
+    /// assert_eq!((ExitStatus::Code(3).code(), ExitStatus::Signal(9).code()), (Some(3), None));
+    /// ```
+    #[must_use]
+    pub const fn code(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal(_) => None,
+        }
+    }
+
     /// As shells say it: the status, or 128 and the signal's number.
     #[must_use]
     pub const fn shell_code(self) -> i32 {
@@ -96,6 +149,11 @@ impl Process {
         self.terminal.as_ref().map(AsFd::as_fd)
     }
 
+    /// Gives the master of its terminal away.
+    pub(crate) fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.terminal.take()
+    }
+
     /// The socket on which it says that it is ready, if there is a service manager to tell: a container's
     /// first process that runs at once.
     #[must_use]
@@ -103,17 +161,24 @@ impl Process {
         self.notify.as_ref()
     }
 
-    /// Waits for it to end, and reaps it.
+    /// Waits for it to end, and reaps it if it is the caller's child.
+    ///
+    /// It is also told how a process ended that is nobody's child ([`crate::Parent::Nobody`]), that
+    /// somebody else in the calling program has reaped, or that the kernel has because the program ignores
+    /// SIGCHLD (sigaction(2)): by the kernel, from Linux 6.15 on, or before while there is a zombie.
     ///
     /// # Errors
-    /// When it was reaped already, by somebody else in the calling program.
+    /// [`ErrorKind::Host`] with `ECHILD` when it has ended and an older kernel does not say how.
     pub fn wait(&self) -> Result<ExitStatus> {
         let ended = wait_pidfd(self.pidfd.as_raw_fd(), false, false);
         self.release();
-        match ended.map_err(|e| self.failed("waiting for", e))? {
-            Some(Ended::Exited(code)) => Ok(ExitStatus::Code(code)),
-            Some(Ended::Killed(signal)) => Ok(ExitStatus::Signal(signal)),
-            None => Err(self.failed("waiting for", Errno::ECHILD)),
+        match ended {
+            Ok(Some(ended)) => Ok(ended.into()),
+            Ok(None) | Err(Errno::ECHILD) => {
+                self.ends_within(None)?;
+                self.told_by_the_kernel()
+            }
+            Err(e) => Err(self.failed("waiting for", e)),
         }
     }
 
@@ -122,15 +187,47 @@ impl Process {
     /// # Errors
     /// As [`Process::wait`].
     pub fn try_wait(&self) -> Result<Option<ExitStatus>> {
-        let ended =
-            wait_pidfd(self.pidfd.as_raw_fd(), true, false).map_err(|e| self.failed("waiting for", e))?;
+        let ended = match wait_pidfd(self.pidfd.as_raw_fd(), true, false) {
+            Ok(ended) => ended.map(ExitStatus::from),
+            Err(Errno::ECHILD) if !self.ends_within(Some(0))? => None,
+            Err(Errno::ECHILD) => Some(self.told_by_the_kernel()?),
+            Err(e) => return Err(self.failed("waiting for", e)),
+        };
         if ended.is_some() {
             self.release();
         }
-        Ok(ended.map(|e| match e {
-            Ended::Exited(code) => ExitStatus::Code(code),
-            Ended::Killed(signal) => ExitStatus::Signal(signal),
-        }))
+        Ok(ended)
+    }
+
+    /// As [`Process::wait`], for at most that long (in milliseconds): `None` when it still runs then.
+    ///
+    /// # Errors
+    /// As [`Process::wait`].
+    pub fn wait_timeout(&self, limit: Duration) -> Result<Option<ExitStatus>> {
+        let ms = u64::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        if self.ends_within(Some(ms))? { self.wait().map(Some) } else { Ok(None) }
+    }
+
+    /// Whether it ends in time. A pidfd can be read when the process has ended, whoever's child it is.
+    fn ends_within(&self, limit_ms: Option<u64>) -> Result<bool> {
+        let mut fds = [PollFd { fd: self.pidfd.as_raw_fd(), events: POLLIN, revents: 0 }];
+        poll(&mut fds, limit_ms).map(|n| n > 0).map_err(|e| self.failed("waiting for", e))
+    }
+
+    /// How it ended, when that is not ours to be told by waitid(2): the zombie says so until it is reaped,
+    /// and the pidfd from then on.
+    fn told_by_the_kernel(&self) -> Result<ExitStatus> {
+        let fd = self.pidfd.as_raw_fd();
+        let zombie = pid::zombie_status(self.pid).map(Ended::from_status);
+        // While it can be signalled its number is nobody else's.
+        let own = pidfd::send_signal(fd, 0).is_ok();
+        match zombie.filter(|_| own).or_else(|| pidfd::exit_status(fd).ok().flatten()) {
+            Some(ended) => Ok(ended.into()),
+            None => Err(Error::new(ErrorKind::Host, "learning how process")
+                .with_object(format!("{} ended", self.pid))
+                .with_errno(Errno::ECHILD.0)
+                .with_hint("only a parent that does not ignore SIGCHLD is told before Linux 6.15")),
+        }
     }
 
     /// Sends it a signal.

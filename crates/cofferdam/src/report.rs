@@ -159,6 +159,7 @@ fn inputs(decision: &Decision) -> Inputs {
         start: Some(-1),
         tasks: vec![-1; decision.cgroup.dirs.len()],
         overlay: decision.overlay.clone(),
+        parent: decision.parent,
         init: -1,
         ..Inputs::default()
     }

@@ -21,6 +21,13 @@ pub struct Store {
     root: PathBuf,
 }
 
+impl Default for Store {
+    /// The store at [`Store::default_root`], which is also the command line's.
+    fn default() -> Self {
+        Self::new(Self::default_root())
+    }
+}
+
 impl Store {
     /// A store at `root`, which is made with the first container.
     pub fn new(root: impl Into<PathBuf>) -> Self {

@@ -5,7 +5,8 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use cofferdam_child::frame::Point;
-use cofferdam_sys::{pidfd, wait};
+use cofferdam_sys::poll::{POLLIN, PollFd, poll};
+use cofferdam_sys::{Errno, pidfd, wait};
 
 use crate::program::Step;
 use crate::spawn::Newborn;
@@ -106,8 +107,11 @@ impl Upbringing {
 
     /// The first process has made way for the one that carries on.
     fn succeed(&mut self, pidfd: OwnedFd) -> Result<()> {
-        let failed = |e| Error::system("waiting for the first process", e);
-        wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false).map_err(failed)?;
+        match wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false) {
+            // A caller that ignores SIGCHLD has no child to reap once it has ended.
+            Ok(_) | Err(Errno::ECHILD) => {}
+            Err(e) => return Err(Error::system("waiting for the first process", e)),
+        }
         let pid = pid::of_pidfd(pidfd.as_raw_fd());
         self.pid = pid.filter(|p| *p > 0).ok_or_else(|| self.ended_early())?;
         self.pidfd = pidfd;
@@ -155,6 +159,9 @@ impl Drop for Upbringing {
             return;
         }
         let _ = pidfd::send_signal(self.pidfd.as_raw_fd(), SIGKILL);
-        let _ = wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false);
+        // It may be nobody's child, or nobody's to reap: the descriptor tells of the end in any case.
+        let mut fds = [PollFd { fd: self.pidfd.as_raw_fd(), events: POLLIN, revents: 0 }];
+        let _ = poll(&mut fds, None);
+        let _ = wait::wait_pidfd(self.pidfd.as_raw_fd(), true, false);
     }
 }

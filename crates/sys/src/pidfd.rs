@@ -1,5 +1,6 @@
-//! pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2). Linux 5.3, 5.1, 5.6.
+//! pidfd_open(2), pidfd_send_signal(2), pidfd_getfd(2), ioctl_pidfd(2). Linux 5.3, 5.1, 5.6, 6.13.
 
+use crate::wait::Ended;
 use crate::{Fd, Result, nr, raw::small};
 
 /// A descriptor for a process, close-on-exec.
@@ -69,3 +70,34 @@ pub fn duplicate(fd: i32) -> Result<Fd> {
     // SAFETY: no memory is handed over.
     unsafe { syscall!(nr::FCNTL, fd, F_DUPFD_CLOEXEC, 3u32) }.map(|fd| Fd::own(small(fd)))
 }
+
+/// `struct pidfd_info` as far as its first version goes.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    mask: u64,
+    cgroup: u64,
+    ids: [u32; 11],
+    exit_code: i32,
+}
+
+/// How a process ended that somebody has reaped, whoever it was (`PIDFD_INFO_EXIT`, Linux 6.15); `None`
+/// while it runs or waits to be reaped. <https://man7.org/linux/man-pages/man2/ioctl_pidfd.2.html>
+///
+/// # Errors
+/// `ENOTTY` before Linux 6.13, `ESRCH` before 6.15.
+///
+/// ```
+/// let me = cofferdam_sys::pidfd::open(std::process::id().try_into().unwrap()).unwrap();
+/// assert!(!matches!(cofferdam_sys::pidfd::exit_status(me.raw()), Ok(Some(_))));
+/// ```
+pub fn exit_status(pidfd: i32) -> Result<Option<Ended>> {
+    const PIDFD_GET_INFO: u32 = 0xc040_ff0b;
+    const PIDFD_INFO_EXIT: u64 = 1 << 3;
+    let mut info = Info { mask: PIDFD_INFO_EXIT, ..Info::default() };
+    // SAFETY: the request's number says that the structure has 64 bytes.
+    unsafe { syscall!(nr::IOCTL, pidfd, PIDFD_GET_INFO, &raw mut info) }?;
+    Ok((info.mask & PIDFD_INFO_EXIT != 0).then(|| Ended::from_status(info.exit_code)))
+}
+
+const _: () = assert!(size_of::<Info>() == 64);

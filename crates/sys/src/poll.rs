@@ -1,9 +1,13 @@
-//! ppoll(2), for one or two descriptors and a limit of time.
+//! ppoll(2), for a few descriptors and a limit of time.
 
 use crate::{Errno, Result, nr};
 
 /// There is something to read (or the other side has gone).
 pub const POLLIN: i16 = 1;
+/// Something exceptional: a file of cgroup v2 has changed.
+pub const POLLPRI: i16 = 2;
+/// There is room to write.
+pub const POLLOUT: i16 = 4;
 
 /// One descriptor of [`poll`], `struct pollfd`.
 #[repr(C)]

@@ -11,6 +11,22 @@ pub enum Ended {
     Killed(i32),
 }
 
+impl Ended {
+    /// From a status word, as wait4(2) gives it. <https://man7.org/linux/man-pages/man2/wait.2.html>
+    ///
+    /// ```
+    /// use cofferdam_sys::wait::Ended;
+    /// assert_eq!((Ended::from_status(0x700), Ended::from_status(0x89)), (Ended::Exited(7), Ended::Killed(9)));
+    /// ```
+    #[must_use]
+    pub const fn from_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Self::Exited(status >> 8 & 0xff),
+            signal => Self::Killed(signal),
+        }
+    }
+}
+
 /// Waits for a child to end, and reaps it unless `keep`; `None` when `now` and it has not ended yet.
 /// <https://man7.org/linux/man-pages/man2/waitid.2.html>
 ///

@@ -1,6 +1,6 @@
 //! `exec`: another process in a running container.
 
-use cofferdam::{ExecOptions, Stdio, TerminalMode, oci};
+use cofferdam::{ExecOptions, Streams, TerminalMode, oci};
 use std::path::{Path, PathBuf};
 
 use super::run::attend;
@@ -101,7 +101,7 @@ impl Exec {
             preserve_fds: self.preserve_fds,
             ignore_paused: self.ignore_paused,
             cgroup: self.cgroup,
-            stdio: Stdio::Inherit,
+            stdio: Streams::Inherit,
             terminal,
         };
         if detach {

@@ -4,7 +4,7 @@ use cofferdam_child::frame::Point;
 use cofferdam_child::op::Op;
 use cofferdam_oci::Pointer;
 use cofferdam_plan::ExecPlan;
-use cofferdam_sys::clone3::CLONE_NEWUSER;
+use cofferdam_sys::clone3::{CLONE_NEWUSER, CLONE_PARENT};
 
 use super::{Inputs, Lowered, process};
 use crate::program::{Program, c_string, descriptors};
@@ -30,7 +30,7 @@ pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
     if plan.namespaces & CLONE_NEWUSER != 0 {
         p.own("becoming root in the user namespace", Op::Become { uid: 0, gid: 0 });
     }
-    p.own("entering the PID namespace", Op::Successor { flags: 0 });
+    p.own("entering the PID namespace", Op::Successor { flags: CLONE_PARENT });
     p.own("making a session", Op::Setsid {});
     for (to, from) in (0..3).zip(&inputs.stdio) {
         p.own("setting up standard input and output", Op::Dup { from: *from, to });

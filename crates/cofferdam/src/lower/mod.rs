@@ -15,11 +15,12 @@ use cofferdam_child::frame::Point;
 use cofferdam_child::op::Op;
 use cofferdam_oci::Pointer;
 use cofferdam_plan::{InitPlan, JoinNamespace, Pivot};
-use cofferdam_sys::clone3::{CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER};
+use cofferdam_sys::clone3::{CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_PARENT};
 use cofferdam_sys::mount_setattr::PROPAGATION;
 
 pub(crate) use exec::exec;
 
+use crate::options::Parent;
 use crate::overlay::OverlayPlan;
 use crate::program::{Program, c_path, c_string, descriptors, words};
 
@@ -44,6 +45,8 @@ pub(crate) struct Inputs {
     pub(crate) stdio: Vec<i32>,
     /// A writable layer over the root, if there is one.
     pub(crate) overlay: Option<OverlayPlan>,
+    /// Whose child the process is to be.
+    pub(crate) parent: Parent,
     /// pidfd of the container's init, for exec.
     pub(crate) init: i32,
 }
@@ -63,14 +66,14 @@ pub(crate) struct Lowered {
 /// A new container.
 pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
     let mut p = Program::default();
-    let successor = needs_successor(plan);
+    let successor = needs_successor(plan) || inputs.parent == Parent::Nobody;
     // CLONE_NEWCGROUP waits until the process is in its cgroups: they become the root of what it sees.
     // A time namespace is entered only after its offsets are written.
     let new = plan.new_namespaces & !(CLONE_NEWCGROUP | CLONE_NEWTIME);
     begin(&mut p, plan, inputs);
     join(&mut p, plan, inputs);
     if successor {
-        succeed(&mut p, plan, new);
+        succeed(&mut p, plan, new | of_whom(inputs.parent));
     }
     surroundings(&mut p, plan, inputs);
     root(&mut p, plan, inputs);
@@ -146,8 +149,16 @@ fn join(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
     }
 }
 
-fn succeed(p: &mut Program, plan: &InitPlan, new: u64) {
-    p.step("making namespaces", "", &Pointer::new("/linux/namespaces"), Op::Successor { flags: new });
+/// A process whose parent has ended is init's, or a subreaper's.
+fn of_whom(parent: Parent) -> u64 {
+    match parent {
+        Parent::Caller => CLONE_PARENT,
+        Parent::Nobody => 0,
+    }
+}
+
+fn succeed(p: &mut Program, plan: &InitPlan, flags: u64) {
+    p.step("making namespaces", "", &Pointer::new("/linux/namespaces"), Op::Successor { flags });
     if let Some(maps) = &plan.id_maps {
         p.own("waiting for id maps", Op::Await { point: Point::Maps.number() });
         let (uid, gid) = first_ids(maps, plan);
