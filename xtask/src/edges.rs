@@ -1,4 +1,4 @@
-//! Dependencies point downwards only. Called by `main`.
+//! Dependencies point downwards only. Called by `main`, which also gets the metadata of the workspace here.
 //!
 //! The table below is the architecture: a new edge between two crates is a decision, and is made here.
 
@@ -36,8 +36,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// The two rooms where `unsafe` lives: no code that was not written here is linked into the child.
 const NO_REGISTRY: &[&str] = &["cofferdam-sys", "cofferdam-child"];
 
-/// Asks cargo and compares with the table.
-pub(crate) fn check(root: &Path) -> Result<Vec<String>, String> {
+/// What cargo knows of the workspace.
+pub(crate) fn metadata(root: &Path) -> Result<Value, String> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--no-deps", "--locked"])
         .current_dir(root)
@@ -46,11 +46,11 @@ pub(crate) fn check(root: &Path) -> Result<Vec<String>, String> {
     if !output.status.success() {
         return Err(format!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim_end()));
     }
-    let metadata = serde_json::from_slice(&output.stdout).map_err(|e| format!("cargo metadata: {e}"))?;
-    Ok(compare(&metadata))
+    serde_json::from_slice(&output.stdout).map_err(|e| format!("cargo metadata: {e}"))
 }
 
-fn compare(metadata: &Value) -> Vec<String> {
+/// Compares with the table.
+pub(crate) fn check(metadata: &Value) -> Vec<String> {
     let mut findings = Vec::new();
     for package in members(metadata, "packages") {
         let name = word(package, "name");
@@ -75,11 +75,11 @@ fn compare(metadata: &Value) -> Vec<String> {
     findings
 }
 
-fn members<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+pub(crate) fn members<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn word<'a>(value: &'a Value, key: &str) -> &'a str {
+pub(crate) fn word<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -91,7 +91,7 @@ mod tests {
     fn findings(name: &str, dependencies: Value) -> Vec<String> {
         let path = format!("/w/crates/{name}/Cargo.toml");
         let package = json!({ "name": name, "manifest_path": path, "dependencies": dependencies });
-        compare(&json!({ "packages": [package] }))
+        check(&json!({ "packages": [package] }))
     }
 
     #[test]

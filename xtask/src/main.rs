@@ -9,6 +9,7 @@ mod child_symbols;
 mod edges;
 mod examples;
 mod header;
+mod manifest;
 mod rooms;
 mod size;
 mod source;
@@ -46,7 +47,9 @@ fn main() -> ExitCode {
 /// Every check of the tree: all findings of all of them, so that one run shows everything.
 fn check() -> Result<Vec<String>, String> {
     let sources = source::all(&root())?;
-    let mut findings = edges::check(&root())?;
+    let metadata = edges::metadata(&root())?;
+    let mut findings = edges::check(&metadata);
+    findings.extend(manifest::check(&metadata));
     findings.extend(examples::check(&sources));
     findings.extend(header::check(&sources));
     findings.extend(rooms::check(&sources));

@@ -88,5 +88,5 @@ pub use store::Store;
 
 /// The example of the README, compiled.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -15,6 +15,7 @@ extern crate std;
 
 #[macro_use]
 mod raw;
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "some calls are the library's alone"))]
 mod nr;
 
 pub mod accept4;
@@ -22,6 +23,8 @@ pub mod access;
 pub mod bpf;
 pub mod capset;
 pub mod clone3;
+#[cfg(feature = "std")]
+mod clone_exec;
 pub mod close_range;
 pub mod dirs;
 mod errno;

@@ -38,7 +38,6 @@ pub(crate) unsafe fn call(nr: usize, a: [usize; 6]) -> isize {
 /// # Safety
 /// As [`call`].
 #[inline(always)]
-#[allow(dead_code)]
 pub(crate) unsafe fn syscall3(nr: usize, a: usize, b: usize, c: usize) -> isize {
     // SAFETY: the caller's promise.
     unsafe { call(nr, [a, b, c, 0, 0, 0]) }

@@ -10,7 +10,7 @@ use std::boxed::Box;
 use std::ffi::CString;
 use std::vec::Vec;
 
-use crate::clone3::{ExecArgs, REPORT, clone_exec};
+use crate::clone_exec::{ExecArgs, REPORT, clone_exec};
 use crate::{Fd, Result, nr, pidfd, sigprocmask};
 
 /// The child's stack until it executes: a handful of system calls, no more.
