@@ -77,7 +77,7 @@ fn live(t: &Test, count: usize) {
     wait_until("the interfaces that were there before", || interfaces().is_subset(&before));
 }
 
-own! {
+cofferdam_tests::own! {
     fn a_thousand_lives_leave_nothing_behind(t) {
         let count = std::env::var("ROBUST_CYCLES").ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
         live(t, count);

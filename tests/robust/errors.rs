@@ -289,7 +289,7 @@ fn said(t: &Test, change: fn(&mut Bundle<'_>)) -> (i32, String) {
     (out.code, text.replace(&b.id, "{id}"))
 }
 
-own! {
+cofferdam_tests::own! {
     fn errors_say_what_where_and_why(t) {
         let mut wrong = Vec::new();
         for (name, change, expected) in CASES {

@@ -50,7 +50,7 @@ fn damage(t: &Test, how: fn(&Path), words: &[&str]) {
     left::nothing(t, std::slice::from_ref(&b.id), "delete --force of what is damaged");
 }
 
-own! {
+cofferdam_tests::own! {
     fn a_malformed_configuration_is_one_line_with_place_and_field(t) {
         for (text, words) in [
             ("", ["config.json", "EOF"]),

@@ -231,7 +231,7 @@ fn beside(t: &Test) -> Result<(), Skip> {
     Ok(())
 }
 
-own! {
+cofferdam_tests::own! {
     fn create_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Create)?; }
     fn run_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Run)?; }
     fn start_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Start)?; }

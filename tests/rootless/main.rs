@@ -6,16 +6,6 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_tests::{Bundle, Output, Test, Value, json};
 
-/// Facts about cofferdam: other runtimes make no such promises.
-macro_rules! own {
-    ($(fn $name:ident($t:ident) $body:block)*) => { cofferdam_tests::facts! {$(
-        fn $name($t) {
-            $t.need($t.runtime.name == "cofferdam", "it is about cofferdam only")?;
-            $body
-        }
-    )*} };
-}
-
 /// An ordinary user with a bundle made from `spec --rootless`.
 struct User<'t> {
     t: &'t Test,
@@ -91,7 +81,7 @@ impl Drop for Line {
 
 const NOBODY: u32 = 65534;
 
-own! {
+cofferdam_tests::own! {
     fn an_ordinary_user_runs_a_container(t) {
         let mut user = User::new(t, NOBODY);
         user.bundle.args(&["sh", "-c", "id -u; cat /proc/self/uid_map; touch /made; exit 4"]).set("/root/readonly", false);

@@ -7,16 +7,6 @@ use std::process::Command;
 
 use cofferdam_tests::{Facts, Output, Test, cgroup, wait_until};
 
-/// Facts about cofferdam: other runtimes make no such promises.
-macro_rules! own {
-    ($(fn $name:ident($t:ident) $body:block)*) => { cofferdam_tests::facts! {$(
-        fn $name($t) {
-            $t.need($t.runtime.name == "cofferdam", "it is about cofferdam only")?;
-            $body
-        }
-    )*} };
-}
-
 /// The user who is not root: nobody.
 const NOBODY: u32 = 65534;
 
@@ -113,7 +103,7 @@ fn cpus(c: &Caller<'_>) {
     assert_eq!(code, Some(9));
 }
 
-own! {
+cofferdam_tests::own! {
     fn the_program_ends_and_its_status_is_the_commands(t) {
         both(t, |c| {
             assert_eq!(c.sh(&[], "echo out; echo err >&2; exit 7").code, 7);

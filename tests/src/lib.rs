@@ -48,3 +48,14 @@ macro_rules! facts {
         }
     )*};
 }
+
+/// The same about cofferdam alone: other runtimes make no such promises.
+#[macro_export]
+macro_rules! own {
+    ($(fn $name:ident($t:ident) $body:block)*) => { $crate::facts! {$(
+        fn $name($t) {
+            $t.need($t.runtime.name == "cofferdam", "it is about cofferdam only")?;
+            $body
+        }
+    )*} };
+}

@@ -8,7 +8,6 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::clock;
 use crate::failure::Failure;
 
 /// Where log lines go and what they look like.
@@ -77,13 +76,13 @@ impl Log {
     fn line(&self, level: &str, message: &str) {
         match &self.file {
             Some(file) => {
-                let _ = (&**file).write_all(self.format(level, message, &clock::now()).as_bytes());
+                let _ = (&**file).write_all(self.format(level, message, &now()).as_bytes());
             }
             None if !self.json && std::io::stderr().is_terminal() => {
                 let prefix = if level == "error" { String::new() } else { format!("{level}: ") };
                 to_stderr(&format!("cofferdam: {prefix}{message}\n"));
             }
-            None => to_stderr(&self.format(level, message, &clock::now())),
+            None => to_stderr(&self.format(level, message, &now())),
         }
     }
 
@@ -100,6 +99,13 @@ impl Log {
 /// Whoever closed standard error does not want to know.
 fn to_stderr(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// The time of day, to the second.
+fn now() -> String {
+    let exact = cofferdam::timestamp();
+    let seconds = exact.split('.').next().unwrap_or_default();
+    format!("{seconds}Z")
 }
 
 #[cfg(test)]
@@ -123,5 +129,10 @@ mod tests {
     #[test]
     fn only_two_formats_are_known() {
         assert_eq!(Log::open(None, "yaml", false).unwrap_err().message(), "invalid log-format: yaml");
+    }
+
+    #[test]
+    fn the_time_has_no_fraction() {
+        assert_eq!(now().len(), "2000-02-29T00:00:00Z".len());
     }
 }

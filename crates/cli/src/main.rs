@@ -5,7 +5,6 @@
 //! (flags, formats, exit codes, words in errors) is kept here and nowhere else.
 
 mod cli;
-mod clock;
 mod commands;
 mod context;
 mod failure;

@@ -2,7 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub(crate) fn now() -> String {
+/// Now in UTC, as state files have it (RFC 3339, with nanoseconds).
+///
+/// ```
+/// let now = cofferdam::timestamp();
+/// assert_eq!((now.len(), now.find('.')), ("2000-02-29T00:00:00.000000005Z".len(), Some(19)));
+/// ```
+#[must_use]
+pub fn timestamp() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format(since.as_secs(), since.subsec_nanos())
 }

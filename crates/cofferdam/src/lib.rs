@@ -72,6 +72,7 @@ pub fn reads_as_state(bytes: &[u8]) -> bool {
 }
 
 pub use bundle::Bundle;
+pub use clock::timestamp;
 pub use command::{
     Child, ChildStderr, ChildStdin, ChildStdout, Command, Event, Events, Exec, Output, Stdio, Terminal,
     TerminalSize,

@@ -65,7 +65,7 @@ impl Saved {
             start_time: 0,
             bundle: bundle.to_owned(),
             rootfs,
-            created: crate::clock::now(),
+            created: crate::clock::timestamp(),
             owner: 0,
             annotations: BTreeMap::new(),
             cgroup,

@@ -7,7 +7,7 @@ use cofferdam_plan::ExecPlan;
 use cofferdam_sys::clone3::{CLONE_NEWUSER, CLONE_PARENT};
 
 use super::{Inputs, Lowered, process};
-use crate::program::{Program, c_string, descriptors};
+use crate::program::{Program, descriptors};
 
 pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
     let mut p = Program::default();
@@ -31,18 +31,7 @@ pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
         p.own("becoming root in the user namespace", Op::Become { uid: 0, gid: 0 });
     }
     p.own("entering the PID namespace", Op::Successor { flags: CLONE_PARENT });
-    p.own("making a session", Op::Setsid {});
-    for (to, from) in (0..3).zip(&inputs.stdio) {
-        p.own("setting up standard input and output", Op::Dup { from: *from, to });
-    }
-    if let Some(name) = &plan.keyring {
-        p.step(
-            "joining session keyring",
-            name,
-            &Pointer::root(),
-            Op::Keyring { name: &c_string(name.as_str()) },
-        );
-    }
+    process::session(&mut p, inputs, plan.keyring.as_deref());
     terminal(&mut p, plan);
     process::forget(&mut p, Vec::new(), plan.preserve_fds);
     process::identity(&mut p, &plan.process);

@@ -174,18 +174,7 @@ pub(crate) fn first_ids(maps: &cofferdam_plan::IdMaps, plan: &InitPlan) -> (u32,
 
 /// What needs no root filesystem.
 fn surroundings(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
-    p.own("making a session", Op::Setsid {});
-    for (to, from) in (0..3).zip(&inputs.stdio) {
-        p.own("setting up standard input and output", Op::Dup { from: *from, to });
-    }
-    if let Some(name) = &plan.keyring {
-        p.step(
-            "joining session keyring",
-            name,
-            &Pointer::root(),
-            Op::Keyring { name: &c_string(name.as_str()) },
-        );
-    }
+    process::session(p, inputs, plan.keyring.as_deref());
     if plan.loopback {
         p.own("setting the loopback device up", Op::Loopback {});
     }

@@ -1,14 +1,26 @@
 //! Steps that create and exec share: from "everything is in place" to "we are who runs the program".
 
 use cofferdam_child::op::Op;
+use cofferdam_oci::Pointer;
 use cofferdam_plan::ProcessPlan;
 
-use super::groups;
+use super::{Inputs, groups};
 use crate::program::{Program, c_string, descriptors};
 
 const CAP_SYS_ADMIN: u64 = 1 << 21;
 const CAP_SYS_RESOURCE: u64 = 1 << 24;
 const LAST_CAPABILITY: u32 = 63;
+
+/// A session of its own, with the streams and the keyring that go with it.
+pub(super) fn session(p: &mut Program, inputs: &Inputs, keyring: Option<&str>) {
+    p.own("making a session", Op::Setsid {});
+    for (to, from) in (0..3).zip(&inputs.stdio) {
+        p.own("setting up standard input and output", Op::Dup { from: *from, to });
+    }
+    if let Some(name) = keyring {
+        p.step("joining session keyring", name, &Pointer::root(), Op::Keyring { name: &c_string(name) });
+    }
+}
 
 /// After the labels nothing needs /proc, nor anything else of the host's: what is still open would be
 /// within reach of the program's path and working directory (CVE-2024-21626), and of whoever may look at
@@ -117,11 +129,11 @@ fn scheduling(p: &mut Program, process: &ProcessPlan) {
     }
     if let Some(policy) = &process.memory_policy {
         let nodes: Vec<u8> = policy.nodes.iter().flat_map(|n| n.to_ne_bytes()).collect();
-        let pointer = cofferdam_oci::Pointer::new("/linux/memoryPolicy");
+        let pointer = Pointer::new("/linux/memoryPolicy");
         p.step("setting the memory policy", "", &pointer, Op::Mempolicy { mode: policy.mode, nodes: &nodes });
     }
     if let Some(value) = process.personality {
-        let pointer = cofferdam_oci::Pointer::new("/linux/personality");
+        let pointer = Pointer::new("/linux/personality");
         p.step("setting the personality", "", &pointer, Op::Personality { value });
     }
 }
@@ -139,7 +151,7 @@ pub(super) fn last(p: &mut Program, process: &ProcessPlan, preserve_fds: u32) {
         p.step("setting no_new_privs", "", &at.key("noNewPrivileges"), Op::NoNewPrivs {});
     }
     if let Some(filter) = &process.seccomp {
-        let pointer = cofferdam_oci::Pointer::new("/linux/seccomp");
+        let pointer = Pointer::new("/linux/seccomp");
         let op = Op::Seccomp { flags: filter.flags(), filter: &filter.bytes() };
         p.step("installing the seccomp filter", "", &pointer, op);
     }
