@@ -119,3 +119,20 @@ pub fn set_no_new_privs() -> Result<()> {
 pub fn set_child_subreaper(on: bool) -> Result<()> {
     prctl(36, u64::from(on), 0).map(drop)
 }
+
+/// `PR_SET_NAME`: what the calling thread is called in /proc/PID/comm, of which 15 bytes are kept.
+/// <https://man7.org/linux/man-pages/man2/PR_SET_NAME.2const.html>
+///
+/// # Errors
+/// None.
+///
+/// ```
+/// cofferdam_sys::prctl::set_name(c"somebody").unwrap();
+/// let comm = std::fs::read_to_string("/proc/thread-self/comm").unwrap();
+/// assert_eq!(comm, "somebody\n");
+/// ```
+pub fn set_name(name: &core::ffi::CStr) -> Result<()> {
+    const PR_SET_NAME: u32 = 15;
+    // SAFETY: a null-terminated string, of which at most 16 bytes are read.
+    unsafe { syscall!(nr::PRCTL, PR_SET_NAME, name.as_ptr(), 0u32, 0u32, 0u32) }.map(drop)
+}
