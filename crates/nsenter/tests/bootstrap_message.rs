@@ -1,7 +1,7 @@
 //! The bootstrap data byte for byte: what runc 1.1.5 wrote (recorded with strace), and what is wrong with it
 //! when a byte of it is.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used)] // helpers outside of #[test]
 
 use cofferdam_nsenter::bootstrap::Release;
 use cofferdam_nsenter::bootstrap::message::{

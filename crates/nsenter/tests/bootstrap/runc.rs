@@ -22,7 +22,7 @@ impl Bench {
         let version = Command::new("runc").arg("--version").output().ok()?.stdout;
         let runc = Path::new("/usr/sbin/runc");
         if !String::from_utf8_lossy(&version).starts_with("runc version 1.1.") || !runc.exists() {
-            eprintln!("alone: no runc 1.1 at {}", runc.display());
+            eprintln!("skipped: no runc 1.1 at {}", runc.display());
             return None;
         }
         let bench = Self(std::env::temp_dir().join(format!("bootstrap-runc-{}", std::process::id())));
