@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+mod fault;
+mod from;
+
 use cofferdam_oci::{Pointer, Reject};
 use cofferdam_sys::Errno;
 
@@ -25,7 +28,7 @@ pub enum ErrorKind {
     AlreadyExists,
     /// The container is not in a state that allows it.
     WrongState,
-    /// This host lacks what was asked for.
+    /// This host lacks what was asked for, or the caller the right to it.
     Host,
     /// A system call failed that should not have.
     System,
@@ -41,7 +44,7 @@ pub enum ErrorKind {
 /// use cofferdam::{Error, ErrorKind};
 /// let error = Error::new(ErrorKind::System, "mounting proc at").with_object("/proc").with_errno(1);
 /// assert_eq!(error.to_string(), "mounting proc at /proc: operation not permitted (EPERM)");
-/// assert_eq!((error.kind(), error.errno()), (ErrorKind::System, Some(1)));
+/// assert_eq!((error.kind(), error.errno()), (ErrorKind::Host, Some(1)));
 /// ```
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
@@ -56,6 +59,8 @@ struct Inner {
     pointer: Option<String>,
     hint: Option<String>,
     rejects: Vec<Reject>,
+    /// In the words of the crate that it comes from.
+    said: Option<String>,
 }
 
 /// What this crate's functions return.
@@ -74,6 +79,7 @@ impl Error {
             pointer: None,
             hint: None,
             rejects: Vec::new(),
+            said: None,
         }))
     }
 
@@ -130,6 +136,9 @@ impl Error {
     pub fn with_pointer(mut self, pointer: &Pointer) -> Self {
         if !pointer.as_str().is_empty() {
             self.0.pointer = Some(pointer.to_string());
+            if let Some(said) = &mut self.0.said {
+                *said = format!("{said} [{pointer}]");
+            }
         }
         self
     }
@@ -141,10 +150,14 @@ impl Error {
         self
     }
 
-    /// Whose fault it is.
+    /// Whose fault it is. Of a system call that failed, its error number and whether a field of the
+    /// configuration asked for it tell.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
-        self.0.kind
+        match (self.0.kind, self.0.errno) {
+            (ErrorKind::System, Some(errno)) => fault::of(errno, self.0.pointer.is_some()),
+            (kind, _) => kind,
+        }
     }
 
     /// What we were doing.
@@ -163,6 +176,12 @@ impl Error {
     #[must_use]
     pub fn errno(&self) -> Option<i32> {
         self.0.errno.map(|e| e.0)
+    }
+
+    /// What else is known: the kernel's own words, or what a program wrote before it failed.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.0.detail.as_deref()
     }
 
     /// Which field of the configuration asked for it, as a JSON pointer.
@@ -190,6 +209,9 @@ impl fmt::Display for Error {
         if !e.rejects.is_empty() {
             let lines: Vec<_> = e.rejects.iter().map(ToString::to_string).collect();
             return f.write_str(&lines.join("\n"));
+        }
+        if let Some(said) = &e.said {
+            return f.write_str(said);
         }
         f.write_str(&e.step)?;
         if let Some(object) = &e.object {
@@ -222,9 +244,3 @@ fn one_line(text: &str) -> std::borrow::Cow<'_, str> {
 }
 
 impl std::error::Error for Error {}
-
-impl From<cofferdam_cgroup::Error> for Error {
-    fn from(error: cofferdam_cgroup::Error) -> Self {
-        Self::new(ErrorKind::System, error.to_string())
-    }
-}

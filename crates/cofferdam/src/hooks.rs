@@ -3,13 +3,13 @@
 use std::io::{Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use cofferdam_oci::State;
 use cofferdam_plan::HookPlan;
-use cofferdam_sys::poll::{POLLIN, PollFd, poll};
-use cofferdam_sys::{memfd_create, pidfd};
+use cofferdam_sys::memfd_create;
 
+use crate::helper::Helper;
 use crate::{Error, ErrorKind, Result};
 
 /// The container's state as a file, for standard input.
@@ -50,6 +50,7 @@ fn one(hook: &HookPlan, kind: &'static str, state: &State, dir: &std::path::Path
             .with_object(&hook.path)
             .with_pointer(&hook.pointer)
     };
+    let timeout = hook.timeout_ms;
     let failed = |detail: String| error().with_detail(detail);
     let said = memfd_create::memfd_create(c"hook", false).map_err(|e| failed(e.to_string()))?;
     let said = std::fs::File::from(OwnedFd::from(said));
@@ -58,30 +59,26 @@ fn one(hook: &HookPlan, kind: &'static str, state: &State, dir: &std::path::Path
     command.arg0(hook.args.first().unwrap_or(&hook.path)).args(hook.args.iter().skip(1)).env_clear();
     command.envs(hook.env.iter().filter_map(|e| e.split_once('='))).current_dir(dir);
     command.stdin(state_file(state)?).stdout(copy()?).stderr(copy()?);
-    let mut child = command.spawn().map_err(|e| match e.raw_os_error() {
+    let mut hook = Helper::start(&mut command).map_err(|e| match e.raw_os_error() {
         Some(errno) => error().with_errno(errno),
         None => failed(e.to_string()),
     })?;
-    let (status, in_time) = wait(&mut child, hook.timeout_ms).map_err(|e| failed(e.to_string()))?;
+    let (status, in_time) = wait(&mut hook, timeout).map_err(|e| failed(e.to_string()))?;
     if status.success() && in_time {
         return Ok(());
     }
     Err(failed(describe(status, in_time, said)))
 }
 
-fn wait(child: &mut Child, timeout: Option<u64>) -> std::io::Result<(ExitStatus, bool)> {
-    let mut in_time = true;
-    if timeout.is_some() {
-        let pid = i32::try_from(child.id()).unwrap_or_default();
-        let errno = |e: cofferdam_sys::Errno| std::io::Error::from_raw_os_error(e.0);
-        let fd = pidfd::open(pid).map_err(errno)?;
-        let mut fds = [PollFd { fd: fd.raw(), events: POLLIN, revents: 0 }];
-        in_time = poll(&mut fds, timeout).map_err(errno)? > 0;
-        if !in_time {
-            child.kill()?;
-        }
+fn wait(hook: &mut Helper, timeout: Option<u64>) -> std::io::Result<(ExitStatus, bool)> {
+    let in_time = match timeout {
+        Some(limit_ms) => hook.ends_within(limit_ms)?,
+        None => true,
+    };
+    if !in_time {
+        hook.child.kill()?;
     }
-    Ok((child.wait()?, in_time))
+    Ok((hook.wait()?, in_time))
 }
 
 fn describe(status: ExitStatus, in_time: bool, mut said: std::fs::File) -> String {

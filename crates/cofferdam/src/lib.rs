@@ -55,6 +55,7 @@ mod upbringing;
 mod agent;
 mod clock;
 mod handing;
+mod helper;
 mod hooks;
 mod notify;
 mod pid;
@@ -73,6 +74,8 @@ pub fn reads_as_state(bytes: &[u8]) -> bool {
 
 pub use bundle::Bundle;
 pub use clock::timestamp;
+#[cfg(feature = "tokio")]
+pub use command::AsyncTerminal;
 pub use command::{
     Child, ChildStderr, ChildStdin, ChildStdout, Command, Event, Events, Exec, Output, Stdio, Terminal,
     TerminalSize,

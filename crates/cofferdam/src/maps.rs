@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use cofferdam_oci::{IdMapping, Pointer};
 use cofferdam_plan::{IdMaps, Setgroups};
 
+use crate::helper::Helper;
 use crate::{Error, ErrorKind, Result};
 
 /// Writes all of it for the process `pid`, in the order that the kernel demands.
@@ -53,12 +54,17 @@ fn helper(program: &Path, pid: i32, list: &[IdMapping], pointer: &str) -> Result
         command.args([m.container_id.to_string(), m.host_id.to_string(), m.size.to_string()]);
     }
     let failed = || Error::new(ErrorKind::Host, "running").with_object(program.display().to_string());
-    let output = command.output().map_err(|e| Error::io("running", program, &e))?;
-    if output.status.success() {
+    let mut run = || {
+        let mut helper = Helper::start(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
+        let said = helper.child.stderr.take().map(std::io::read_to_string).transpose()?;
+        Ok((helper.wait()?, said.unwrap_or_default()))
+    };
+    let (status, said) = run().map_err(|e| Error::io("running", program, &e))?;
+    if status.success() {
         return Ok(());
     }
     Err(failed()
-        .with_detail(String::from_utf8_lossy(&output.stderr).trim())
+        .with_detail(said.trim())
         .with_pointer(&Pointer::new(pointer))
         .with_hint("the ranges must be listed for the user in /etc/subuid and /etc/subgid"))
 }

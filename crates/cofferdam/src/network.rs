@@ -12,7 +12,7 @@ pub(crate) fn move_devices(devices: &[NetDevicePlan], pid: i32) -> Result<()> {
     let namespace = std::fs::File::open(&path).map_err(|e| Error::io("opening namespace", &path, &e))?;
     for device in devices {
         cofferdam_net::move_device(&device.host_name, &device.name, &namespace)
-            .map_err(|e| Error::new(crate::ErrorKind::System, e.to_string()).with_pointer(&device.pointer))?;
+            .map_err(|e| Error::from(e).with_pointer(&device.pointer))?;
     }
     Ok(())
 }

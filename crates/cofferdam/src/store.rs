@@ -60,7 +60,7 @@ impl Store {
     /// The container of that id.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is none; [`ErrorKind::System`] when its state is unreadable.
+    /// [`ErrorKind::NotFound`] when there is none; otherwise why its state is unreadable.
     pub fn load(&self, id: &ContainerId) -> Result<Container> {
         let dir = self.dir(id);
         if !dir.is_dir() {

@@ -29,6 +29,7 @@ pub mod close_range;
 pub mod dirs;
 mod errno;
 pub mod execveat;
+pub mod fcntl;
 mod fd;
 pub mod fsopen;
 pub mod getdents64;

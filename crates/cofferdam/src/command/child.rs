@@ -48,10 +48,10 @@ pub struct Child {
     pub stderr: Option<ChildStderr>,
     /// The master of its terminal, if it has one.
     pub terminal: Option<Terminal>,
-    process: Process,
-    container: Container,
-    status: Option<ExitStatus>,
-    ownership: Ownership,
+    pub(super) process: Process,
+    pub(super) container: Container,
+    pub(super) status: Option<ExitStatus>,
+    pub(super) ownership: Ownership,
 }
 
 /// What a child does for its container.

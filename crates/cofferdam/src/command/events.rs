@@ -51,11 +51,13 @@ pub enum Event {
 pub struct Events {
     container: Container,
     /// None when it had ended before.
-    process: Option<OwnedFd>,
-    memory: Option<OomWatch>,
+    pub(super) process: Option<OwnedFd>,
+    pub(super) memory: Option<OomWatch>,
     every: Option<Duration>,
     next: Option<Instant>,
-    ended: bool,
+    pub(super) ended: bool,
+    #[cfg(feature = "tokio")]
+    pub(super) waiting: super::event_stream::Waiting,
 }
 
 impl Child {
@@ -93,7 +95,16 @@ impl Container {
             _ => None,
         };
         let next = every.map(|_| Instant::now());
-        Ok(Events { container: self.clone(), process, memory, every, next, ended: false })
+        Ok(Events {
+            container: self.clone(),
+            process,
+            memory,
+            every,
+            next,
+            ended: false,
+            #[cfg(feature = "tokio")]
+            waiting: super::event_stream::Waiting::default(),
+        })
     }
 }
 

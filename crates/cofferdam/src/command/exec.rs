@@ -187,7 +187,7 @@ impl Exec {
         Ok(process)
     }
 
-    fn start(&self, container: &Container, input: &Stdio, output: &Stdio) -> Result<Child> {
+    pub(super) fn start(&self, container: &Container, input: &Stdio, output: &Stdio) -> Result<Child> {
         let process = self.process(container)?;
         let (stdio, ends) = self.wiring.open(process.terminal, input, output)?;
         let options = ExecOptions { process, stdio, terminal: TerminalMode::Own, ..ExecOptions::default() };

@@ -3,7 +3,13 @@
 //! Called by embedders. Everything here is said to the modules below ([`crate::Container`] and its like);
 //! nothing is done that they do not do.
 
+#[cfg(feature = "tokio")]
+mod async_io;
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod child;
+#[cfg(feature = "tokio")]
+mod event_stream;
 mod events;
 mod exec;
 mod launch;
@@ -15,6 +21,8 @@ use std::path::Path;
 
 use cofferdam_oci::{Process as ProcessSpec, Spec};
 
+#[cfg(feature = "tokio")]
+pub use async_io::AsyncTerminal;
 pub use child::Child;
 pub use events::{Event, Events};
 pub use exec::Exec;

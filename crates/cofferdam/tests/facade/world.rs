@@ -8,7 +8,7 @@ use cofferdam::{Command, Store};
 /// A store that is removed, with all containers in it, however the test ends.
 pub(crate) struct World {
     pub(crate) store: Store,
-    dir: PathBuf,
+    pub(crate) dir: PathBuf,
 }
 
 impl World {
