@@ -33,13 +33,21 @@ pub(crate) fn decide(scene: &Scene<'_>, findings: &mut Findings) -> Vec<NetDevic
         let at = list.key(host_name);
         let renamed = device.name.as_deref().filter(|name| !name.is_empty());
         let name = renamed.unwrap_or(host_name);
-        if !valid(host_name) {
+        // The kernel gives no device a name with `%` in it.
+        if !valid(host_name) || host_name.contains('%') {
             findings.reject(at.clone(), format!("{host_name:?} is no name of a network device"));
         }
         if renamed.is_some_and(|name| !valid(name)) {
             findings.reject(at.key("name"), format!("{name:?} is no name of a network device"));
+        } else if renamed.is_some_and(|name| !name_or_template(name)) {
+            findings.reject_hint(
+                at.key("name"),
+                format!("{name:?} is no template: of '%' the kernel takes one \"%d\" alone"),
+                "eth%d becomes the first of eth0, eth1, … that is free",
+            );
         }
-        if let Some(other) = result.iter().find(|d| d.name == name) {
+        // Of a template each device gets a number of its own.
+        if let Some(other) = result.iter().find(|d| d.name == name && !name.contains('%')) {
             findings.reject(at.key("name"), format!("{:?} is to be called {name:?} too", other.host_name));
         }
         result.push(NetDevicePlan { pointer: at, host_name: host_name.clone(), name: name.to_owned() });
@@ -56,9 +64,24 @@ fn valid(name: &str) -> bool {
         && !name.bytes().any(|b| matches!(b, b'/' | b':' | 0) || b.is_ascii_whitespace() || b == 0x0b)
 }
 
+/// What `dev_alloc_name` of the kernel takes: a name without `%`, or with one `%d`.
+fn name_or_template(name: &str) -> bool {
+    name.split_once('%').is_none_or(|(_, rest)| rest.strip_prefix('d').is_some_and(|end| !end.contains('%')))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn templates_are_those_that_the_kernel_takes() {
+        for good in ["eth0", "eth%d", "%d", "a%db", "%dd"] {
+            assert!(name_or_template(good), "{good}");
+        }
+        for bad in ["%", "eth%", "eth%s", "eth%%d", "eth%d%d", "%d%", "%5d", "%D"] {
+            assert!(!name_or_template(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn names_are_those_that_the_kernel_takes() {

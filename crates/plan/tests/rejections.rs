@@ -200,11 +200,16 @@ fn bad_hooks_are_rejected() {
 fn bad_network_devices_are_rejected() {
     check(vec![(
         "/linux/netDevices",
-        json!({"a/b": {}, "eth0": {"name": "x y"}, "eth1": {"name": "n"}, "n": {}}),
+        json!({
+            "a/b": {}, "eth%d": {}, "eth0": {"name": "x y"}, "eth1": {"name": "n"}, "n": {},
+            "o": {"name": "eth%s"}, "p": {"name": "lan%d"}, "q": {"name": "lan%d"},
+        }),
         &[
             "/linux/netDevices/a~1b: \"a/b\" is no name of a network device",
+            "/linux/netDevices/eth%d: \"eth%d\" is no name of a network device",
             "/linux/netDevices/eth0/name: \"x y\" is no name of a network device",
             "/linux/netDevices/n/name: \"eth1\" is to be called \"n\" too",
+            "/linux/netDevices/o/name: \"eth%s\" is no template: of '%' the kernel takes one \"%d\" alone",
         ],
     )]);
     let facts = HostFacts { in_user_namespace: true, ..HostFacts::typical() };
