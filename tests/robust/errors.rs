@@ -324,4 +324,17 @@ cofferdam_tests::own! {
             }
         }
     }
+
+    fn poststop_hooks_of_a_container_that_was_given_up_are_warned_about(t) {
+        let script = |script: &str| json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
+        let warning = "level=warning msg=\"running poststop hook /bin/sh: exit status 7: words [/hooks/poststop/0]\"";
+        for why in ["createRuntime", "startContainer", "poststart"] {
+            let mut b = t.bundle();
+            b.set("/hooks/poststop", script("echo words; exit 7")).set(&format!("/hooks/{why}"), script("exit 3"));
+            let out = b.args(&["true"]).run();
+            let lines: Vec<&str> = out.stderr.lines().collect();
+            assert!(out.code == 1 && lines.len() == 2, "{why}: {out}");
+            assert!(lines[0].contains(warning) && lines[1].contains(&format!("running {why} hook")), "{why}: {out}");
+        }
+    }
 }

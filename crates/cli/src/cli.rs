@@ -127,6 +127,7 @@ fn exit_code(code: i32) -> ExitCode {
 }
 
 fn report(log: &Log, failure: &Failure) -> ExitCode {
+    failure.warnings().iter().for_each(|warning| log.warning(warning));
     log.error(failure.message());
     exit_code(failure.code())
 }

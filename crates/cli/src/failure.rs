@@ -11,6 +11,7 @@ use std::fmt;
 pub(crate) struct Failure {
     message: String,
     code: i32,
+    warnings: Vec<String>,
 }
 
 /// What a command gives back: the exit code, or why there is none.
@@ -19,7 +20,7 @@ pub(crate) type Outcome = Result<i32, Failure>;
 impl Failure {
     /// A failure with exit code 1.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), code: 1 }
+        Self { message: message.into(), code: 1, warnings: Vec::new() }
     }
 
     /// A failed call of the system: what was being done, and the system's answer.
@@ -43,6 +44,11 @@ impl Failure {
         &self.message
     }
 
+    /// What failed besides.
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     pub(crate) fn code(&self) -> i32 {
         self.code
     }
@@ -63,7 +69,8 @@ impl From<Error> for Failure {
             Some(words) if !text.contains(words) => format!("{words}: {text}"),
             _ => text,
         };
-        Self { message, code: 1 }
+        let warnings = error.also().iter().map(ToString::to_string).collect();
+        Self { message, code: 1, warnings }
     }
 }
 

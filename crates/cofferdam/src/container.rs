@@ -105,8 +105,7 @@ impl Container {
         let (container, process) = create(store, id, bundle, options, Until::Running)?;
         if poststart && let Err(e) = container.poststart() {
             let _ = process.wait();
-            let _ = container.delete(true);
-            return Err(e);
+            return Err(e.with_also(container.delete(true).unwrap_or_else(|e| vec![e])));
         }
         Ok((container, process))
     }

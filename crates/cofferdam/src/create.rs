@@ -70,9 +70,8 @@ pub(crate) fn create(
     let (saved, terminal) = (keeper.saved, keeper.terminal);
     if let Err(e) = handed {
         drop(upbringing);
-        let _ =
-            hooks::run_all(&decision.init.hooks.poststop, "poststop", &saved.state("stopped"), &bundle.dir);
-        return Err(e);
+        let hooks = &decision.init.hooks.poststop;
+        return Err(e.with_also(hooks::run_all(hooks, "poststop", &saved.state("stopped"), &bundle.dir)));
     }
     let (pid, pidfd) = upbringing.into_parts()?;
     cgroup.keep();

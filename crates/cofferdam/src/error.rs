@@ -61,6 +61,7 @@ struct Inner {
     rejects: Vec<Reject>,
     /// In the words of the crate that it comes from.
     said: Option<String>,
+    also: Vec<Error>,
 }
 
 /// What this crate's functions return.
@@ -80,6 +81,7 @@ impl Error {
             hint: None,
             rejects: Vec::new(),
             said: None,
+            also: Vec::new(),
         }))
     }
 
@@ -150,6 +152,13 @@ impl Error {
         self
     }
 
+    /// Adds what failed while it was undone.
+    #[must_use]
+    pub(crate) fn with_also(mut self, failed: Vec<Self>) -> Self {
+        self.0.also.extend(failed);
+        self
+    }
+
     /// Whose fault it is. Of a system call that failed, its error number and whether a field of the
     /// configuration asked for it tell.
     #[must_use]
@@ -194,6 +203,13 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+
+    /// What failed besides, while the container was given up: its poststop hooks, say. `Display` leaves it
+    /// out, since it is not why.
+    #[must_use]
+    pub fn also(&self) -> &[Self] {
+        &self.0.also
     }
 
     /// All that is wrong with the document, where that is the error.
