@@ -5,6 +5,7 @@
 //! the plan.
 
 use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -101,30 +102,7 @@ impl Cgroup {
     /// When a directory cannot be made, exists with processes in it or is frozen, or a needed controller
     /// cannot be enabled. What was made is removed again.
     pub fn create(plan: &CgroupPlan) -> Result<Self, Error> {
-        let mut maker = Maker::new(plan);
-        match maker.all() {
-            Ok(()) => {}
-            Err(error) => {
-                maker.undo();
-                return Err(error);
-            }
-        }
-        let Maker { made, taken, .. } = maker;
-        // Writes keep pointing at their directories when others were left out.
-        let index = |old: usize| taken.iter().position(|t| *t == old).unwrap_or(old);
-        let writes = plan.writes.iter().map(|w| CgroupWrite { dir: index(w.dir), ..w.clone() }).collect();
-        let devices = plan.devices.as_ref().filter(|d| taken.contains(&d.dir));
-        let devices = devices.map(|d| DeviceProgram { dir: index(d.dir), program: d.program.clone() });
-        let dirs: Vec<CgroupDir> = taken.iter().filter_map(|t| plan.dirs.get(*t).cloned()).collect();
-        let is_leaf = |path: &PathBuf| dirs.iter().any(|d| d.path == *path);
-        let parents = made.iter().filter(|p| !is_leaf(p)).cloned().collect();
-        Ok(Self {
-            saved: SavedCgroup { mode: plan.mode, dirs, parents },
-            made,
-            writes,
-            devices,
-            undo: AtomicBool::new(true),
-        })
+        Making::begin(plan)?.finish()
     }
 
     /// Existing cgroups, from what the state file kept. Nothing is touched or checked.
@@ -180,6 +158,77 @@ impl Cgroup {
 
     pub(crate) fn v2(&self) -> Option<&Path> {
         self.saved.dirs.iter().find(|d| d.version == Version::V2).map(|d| d.path.as_path())
+    }
+}
+
+/// Cgroups half-made: the version 2 directory, which a process can be born into. The others cost more, and
+/// can be made while that process is busy already. Dropping it removes what was made.
+///
+/// ```no_run
+/// # fn f(plan: &cofferdam_cgroup::CgroupPlan) -> Result<(), cofferdam_cgroup::Error> {
+/// let making = cofferdam_cgroup::Making::begin(plan)?;
+/// let born_in = making.open_v2_dir()?;
+/// // clone3(CLONE_INTO_CGROUP, born_in)
+/// let cgroup = making.finish()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Making<'a> {
+    maker: Maker<'a>,
+}
+
+impl<'a> Making<'a> {
+    /// Makes the version 2 directory, where the plan has one.
+    ///
+    /// # Errors
+    /// As [`Cgroup::create`].
+    pub fn begin(plan: &'a CgroupPlan) -> Result<Self, Error> {
+        let mut making = Self { maker: Maker::new(plan) };
+        making.maker.all(Version::V2)?;
+        Ok(making)
+    }
+
+    /// The version 2 directory for `CLONE_INTO_CGROUP` (Linux 5.7); none on a pure version 1 host.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn open_v2_dir(&self) -> Result<Option<OwnedFd>, Error> {
+        let mut dirs = self.maker.taken.iter().filter_map(|t| self.maker.plan.dirs.get(*t));
+        dirs.find(|d| d.version == Version::V2).map(|d| crate::join::open_dir(&d.path)).transpose()
+    }
+
+    /// Makes the others.
+    ///
+    /// # Errors
+    /// As [`Cgroup::create`].
+    pub fn finish(mut self) -> Result<Cgroup, Error> {
+        self.maker.all(Version::V1)?;
+        let plan = self.maker.plan;
+        let made = std::mem::take(&mut self.maker.made);
+        let mut taken = std::mem::take(&mut self.maker.taken);
+        taken.sort_unstable();
+        // Writes keep pointing at their directories when others were left out.
+        let index = |old: usize| taken.iter().position(|t| *t == old).unwrap_or(old);
+        let writes = plan.writes.iter().map(|w| CgroupWrite { dir: index(w.dir), ..w.clone() }).collect();
+        let devices = plan.devices.as_ref().filter(|d| taken.contains(&d.dir));
+        let devices = devices.map(|d| DeviceProgram { dir: index(d.dir), program: d.program.clone() });
+        let dirs: Vec<CgroupDir> = taken.iter().filter_map(|t| plan.dirs.get(*t).cloned()).collect();
+        let is_leaf = |path: &PathBuf| dirs.iter().any(|d| d.path == *path);
+        let parents = made.iter().filter(|p| !is_leaf(p)).cloned().collect();
+        Ok(Cgroup {
+            saved: SavedCgroup { mode: plan.mode, dirs, parents },
+            made,
+            writes,
+            devices,
+            undo: AtomicBool::new(true),
+        })
+    }
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        self.maker.undo();
     }
 }
 

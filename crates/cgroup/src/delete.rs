@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::file;
 
 /// For all directories of a container together.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Cgroup {
     /// Removes the directories, whatever is below them, and the parents that were made for them unless
@@ -54,7 +54,7 @@ fn gone(path: &Path, error: &io::Error) -> bool {
     file::is(error, Errno::ENOENT) || file::is(error, Errno::EROFS) && !path.exists()
 }
 
-fn tree(path: &Path, end: Instant) -> io::Result<()> {
+pub(crate) fn tree(path: &Path, end: Instant) -> io::Result<()> {
     let mut delay = Duration::from_micros(100);
     loop {
         let error = match std::fs::remove_dir(path) {

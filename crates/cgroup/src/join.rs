@@ -3,7 +3,7 @@
 //! Called by the library for create and exec. On version 1 there are two ways, and their price differs
 //! by an order of magnitude: a write of a number to `cgroup.procs` waits until no process of the host is
 //! in the middle of a fork or exit (cgroup_threadgroup_rwsem, milliseconds), while a process with one
-//! thread that writes "0" to `tasks` moves itself without that. [`SelfJoin`] is for the second way.
+//! thread that writes "0" to `tasks` moves itself without that. [`Cgroup::tasks`] is for the second way.
 
 use std::fs::File;
 use std::io;
@@ -18,25 +18,6 @@ use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::file;
 use crate::plan::{CgroupDir, Version};
-
-/// Descriptors with which a new process joins by itself.
-///
-/// ```no_run
-/// # fn f(cgroup: &cofferdam_cgroup::Cgroup) -> Result<(), cofferdam_cgroup::Error> {
-/// let join = cgroup.self_join()?;
-/// // clone3(CLONE_INTO_CGROUP, join.v2); then, in the child, before it has a second thread:
-/// // for each of join.tasks: write(fd, "0", 1)
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug)]
-pub struct SelfJoin {
-    /// The `tasks` file of each version 1 hierarchy: the new process writes "0" to each, once, while it
-    /// has one thread. The kernel checks the right to do so against whoever opened them.
-    pub tasks: Vec<OwnedFd>,
-    /// The version 2 directory, for `CLONE_INTO_CGROUP` (Linux 5.7), in hybrid mode too.
-    pub v2: Option<OwnedFd>,
-}
 
 impl Cgroup {
     /// Moves a process with all its threads into every one of the container's cgroups.
@@ -102,11 +83,21 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Opens what a new process needs to join by itself, cheaply.
+    /// The `tasks` file of each version 1 hierarchy, with which a new process joins by itself, cheaply: it
+    /// writes "0" to each, once, while it has one thread. The kernel checks the right to do so against
+    /// whoever opened them.
     ///
     /// # Errors
     /// When a file cannot be opened.
-    pub fn self_join(&self) -> Result<SelfJoin, Error> {
+    ///
+    /// ```no_run
+    /// # fn f(cgroup: &cofferdam_cgroup::Cgroup) -> Result<(), cofferdam_cgroup::Error> {
+    /// let tasks = cgroup.tasks()?;
+    /// // in the child, for each of them: write(fd, "0", 1)
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tasks(&self) -> Result<Vec<OwnedFd>, Error> {
         let mut tasks = Vec::new();
         for dir in self.saved.dirs.iter().filter(|d| d.version == Version::V1) {
             let path = dir.path.join("tasks");
@@ -116,7 +107,7 @@ impl Cgroup {
                 Err(e) => return Err(Error::io("opening", &path, &e)),
             }
         }
-        Ok(SelfJoin { tasks, v2: self.open_v2_dir()? })
+        Ok(tasks)
     }
 
     /// The version 2 directory for `CLONE_INTO_CGROUP`; none on a pure version 1 host.
@@ -124,10 +115,13 @@ impl Cgroup {
     /// # Errors
     /// When it cannot be opened.
     pub fn open_v2_dir(&self) -> Result<Option<OwnedFd>, Error> {
-        let Some(path) = self.v2() else { return Ok(None) };
-        let dir = File::open(path).map_err(|e| Error::io("opening the cgroup", path, &e))?;
-        Ok(Some(dir.into()))
+        self.v2().map(open_dir).transpose()
     }
+}
+
+pub(crate) fn open_dir(path: &Path) -> Result<OwnedFd, Error> {
+    let dir = File::open(path).map_err(|e| Error::io("opening the cgroup", path, &e))?;
+    Ok(dir.into())
 }
 
 fn put(dir: &Path, pid: u32) -> io::Result<()> {

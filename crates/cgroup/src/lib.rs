@@ -40,12 +40,11 @@ mod oom;
 mod stats;
 mod update;
 
-pub use cgroup::{Cgroup, SavedCgroup};
+pub use cgroup::{Cgroup, Making, SavedCgroup};
 pub use convert::shares_to_weight;
 pub use devices::DeviceProgram;
 pub use error::{Error, UpdateError};
 pub use hierarchy::{Hierarchies, Mode, V1Hierarchy, V2Hierarchy};
-pub use join::SelfJoin;
 pub use oom::{Oom, OomWatch};
 pub use plan::{CgroupDir, CgroupPlan, CgroupWrite, Ignored, PlanOptions, Version, plan, plan_update};
 pub use stats::{

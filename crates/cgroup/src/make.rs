@@ -1,12 +1,13 @@
 //! Making the directories of a plan.
 //!
-//! Called by [`crate::Cgroup::create`]. The common case is one mkdir(2) per hierarchy; everything else
+//! Called by [`crate::Cgroup::create`] and [`crate::Making`]. The common case is one mkdir(2) per hierarchy; everything else
 //! happens only after that said no. It may not write limits.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use cofferdam_sys::Errno;
 
@@ -16,8 +17,9 @@ use crate::file;
 use crate::plan::{CgroupDir, CgroupPlan, Version};
 
 /// The directories made so far.
+#[derive(Debug)]
 pub(crate) struct Maker<'a> {
-    plan: &'a CgroupPlan,
+    pub(crate) plan: &'a CgroupPlan,
     /// In the order of their making.
     pub(crate) made: Vec<PathBuf>,
     /// Indexes of the plan's directories that are there.
@@ -29,9 +31,10 @@ impl<'a> Maker<'a> {
         Self { plan, made: Vec::new(), taken: Vec::new() }
     }
 
-    pub(crate) fn all(&mut self) -> Result<(), Error> {
+    /// All directories of that version.
+    pub(crate) fn all(&mut self, version: Version) -> Result<(), Error> {
         let plan = self.plan;
-        for (index, dir) in plan.dirs.iter().enumerate() {
+        for (index, dir) in plan.dirs.iter().enumerate().filter(|(_, d)| d.version == version) {
             match self.one(index, dir) {
                 Ok(()) => self.taken.push(index),
                 Err(error) if dir.may_lack && is_forbidden(&error) => {}
@@ -42,9 +45,13 @@ impl<'a> Maker<'a> {
     }
 
     pub(crate) fn undo(&mut self) {
+        let plan = self.plan;
         for path in self.made.drain(..).rev() {
             // The first error is being returned already.
-            let _ = std::fs::remove_dir(path);
+            let _ = match plan.dirs.iter().find(|d| d.path == path) {
+                Some(dir) => crate::delete::tree(&dir.path, Instant::now() + crate::delete::PATIENCE),
+                None => std::fs::remove_dir(path),
+            };
         }
     }
 
@@ -147,9 +154,12 @@ impl CgroupDir {
     /// ```
     #[must_use]
     pub fn within_reach(&self) -> bool {
+        if !self.may_lack {
+            return true;
+        }
         let nearest = self.path.ancestors().find(|p| p.exists()).unwrap_or(&self.mount_point);
         let path = std::ffi::CString::new(nearest.as_os_str().as_bytes());
-        !self.may_lack || path.is_ok_and(|p| cofferdam_sys::access::writable(&p).is_ok())
+        path.is_ok_and(|p| cofferdam_sys::access::writable(&p).is_ok())
     }
 }
 

@@ -81,6 +81,9 @@ pub(crate) struct Context {
     pub(crate) state: Option<Fd>,
     /// The tmpfs that holds the layers of a root in memory.
     pub(crate) memory: Option<Fd>,
+    /// Where the last node or link was made: the next is likely to be made there too. Whatever else happens
+    /// to the tree ends this.
+    pub(crate) directory: Option<(Path, Fd)>,
     /// The host's /dev/null, verified.
     pub(crate) null: Option<Fd>,
     /// The empty read-only tmpfs over the first masked directory: the others' are copies of it.
@@ -103,6 +106,7 @@ impl Context {
             terminal: None,
             state: None,
             memory: None,
+            directory: None,
             null: None,
             empty: None,
             found: Buffer::new(),
@@ -117,6 +121,10 @@ impl Context {
         self.root.as_ref().map(Fd::raw).ok_or(Errno::EBADF)
     }
 
+    pub(crate) fn directory(&self) -> Result<i32> {
+        self.directory.as_ref().map(|(_, fd)| fd.raw()).ok_or(Errno::EBADF)
+    }
+
     /// Sends a frame, with the collected text if there is any.
     pub(crate) fn say(&self, frame: Frame, fds: &[i32]) -> Result<()> {
         let mut message: Buffer<{ HEADER + TEXT + 1 }> = Buffer::new();
@@ -127,15 +135,20 @@ impl Context {
 
     /// Waits for the other side to say `point`; a descriptor that comes along is the container's state.
     pub(crate) fn hear(&mut self, point: Point) -> Result<()> {
+        if let Some(fd) = self.hear_with(point)?.into_iter().flatten().next() {
+            self.state = Some(fd);
+        }
+        Ok(())
+    }
+
+    /// As [`Context::hear`], giving the descriptors that come along.
+    pub(crate) fn hear_with(&self, point: Point) -> Result<[Option<Fd>; socket::MAX_FDS]> {
         let mut word = [0u8; 1];
         let (n, fds) = socket::recv(self.control, &mut word)?;
         if n == 0 {
             return Err(Errno::EPIPE);
         }
-        if let Some(fd) = fds.into_iter().flatten().next() {
-            self.state = Some(fd);
-        }
-        if word == [point as u8] { Ok(()) } else { Err(Errno::EPROTO) }
+        if word == [point as u8] { Ok(fds) } else { Err(Errno::EPROTO) }
     }
 
     /// As [`Context::hear`], where the operation carries the point's number.

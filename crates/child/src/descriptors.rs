@@ -24,7 +24,9 @@ pub(crate) fn close_others(c: &Context, keep: &[u8]) -> Done {
 /// From here on nothing of the host's can be reached through us: neither by the program's path or working
 /// directory, which may lead through /proc/self/fd, nor by who may look into /proc/PID/fd.
 pub(crate) fn forget(c: &mut Context, keep: &[u8]) -> Done {
+    // Each is let go of by its owner: closed behind its back, its number would be somebody else's later.
     (c.proc, c.root, c.null, c.empty) = (None, None, None, None);
+    (c.state, c.memory, c.terminal, c.directory) = (None, None, None, None);
     close_others(c, keep)
 }
 

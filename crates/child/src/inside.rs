@@ -140,14 +140,13 @@ fn detour<'a>(at: &Fd, name: &[u8], parent: &[u8], rest: impl Iterator<Item = &'
     Ok(path)
 }
 
-/// The directory that `path` lies in, made where missing, and the last component.
-pub(crate) fn parent(root: i32, path: &CStr) -> Result<(Fd, &CStr)> {
+/// The directory that `path` lies in, and the last component.
+pub(crate) fn split(path: &CStr) -> Result<(Path, &CStr)> {
     let bytes = path.to_bytes_with_nul();
     let cut = bytes.iter().rposition(|b| *b == b'/').ok_or(Errno::EINVAL)?;
     let mut above = Path::new();
     above.push(bytes.get(..cut).unwrap_or_default())?;
     above.push(b"/")?;
     let name = bytes.get(cut.saturating_add(1)..).and_then(|b| CStr::from_bytes_with_nul(b).ok());
-    let name = name.filter(|n| !n.is_empty()).ok_or(Errno::EINVAL)?;
-    Ok((ensure(root, above.c_str()?, Missing::Directory(0o755), Links::Follow)?, name))
+    Ok((above, name.filter(|n| !n.is_empty()).ok_or(Errno::EINVAL)?))
 }

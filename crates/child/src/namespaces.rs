@@ -32,9 +32,9 @@ pub(crate) fn take_ids(uid: u32, gid: u32) -> Done {
 }
 
 /// "0" is whoever writes it: the kernel need not stop the world to move a thread that moves itself.
-pub(crate) fn join_cgroups(tasks: &[u8]) -> Done {
-    for fd in tasks.chunks_exact(4).filter_map(|b| b.first_chunk().map(|b| i32::from_ne_bytes(*b))) {
-        open::write(fd, b"0")?;
+pub(crate) fn join_cgroups(c: &mut Context) -> Done {
+    for tasks in c.hear_with(Point::Cgroup)?.into_iter().flatten() {
+        open::write(tasks.raw(), b"0")?;
     }
     Ok(())
 }

@@ -58,8 +58,8 @@ mod table {
             /// Descriptors, ascending, native-endian 32-bit numbers.
             keep: &'a [u8],
         }
-        /// Gives every signal its default action: an ignored one would stay ignored.
-        DefaultSignals {}
+        /// Gives signals their default action: an ignored one would stay ignored.
+        DefaultSignals { #[doc = "Those that the caller ignores, signal 1 lowest."] ignored: u64, }
         /// Lets go of all that was only needed on the way: /proc, the root, every descriptor from 3 on but
         /// the program's own and those of `keep`.
         Forget {
@@ -80,8 +80,9 @@ mod table {
         Await { #[doc = "See [`crate::frame::Point`]."] point: u32, }
         /// Says `point` and waits for the parent to answer.
         Meet { #[doc = "See [`crate::frame::Point`]."] point: u32, }
-        /// Joins cgroups by itself, which costs the kernel less than being moved.
-        JoinCgroups { #[doc = "Open `tasks` files, native-endian 32-bit numbers."] tasks: &'a [u8], }
+        /// Waits for the parent to say [`crate::frame::Point::Cgroup`], with open `tasks` files, and joins
+        /// these by itself, which costs the kernel less than being moved.
+        JoinCgroups {}
         /// unshare(2).
         Unshare { #[doc = "`CLONE_NEW*` bits."] flags: u64, }
         /// Makes and enters a time namespace.

@@ -77,6 +77,9 @@ pub(crate) fn all(context: &mut Context, block: &[u8]) -> Result<u32, (u32, Fail
 }
 
 fn one(c: &mut Context, op: &Op<'_>) -> Done {
+    if !matches!(op, Op::Node { .. } | Op::Symlink { .. }) {
+        c.directory = None;
+    }
     match *op {
         Op::CloseOthers { keep } => descriptors::close_others(c, keep),
         Op::Forget { keep } => descriptors::forget(c, keep),
@@ -86,13 +89,13 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::OpenProc {} => procfs::open(c),
         Op::Sysctl { file, value } => procfs::write(c, file, value),
         Op::Label { file, fallback, value } => procfs::label(c, file, fallback, value),
-        Op::DefaultSignals {} => {
-            cofferdam_sys::sigprocmask::default_actions();
+        Op::DefaultSignals { ignored } => {
+            cofferdam_sys::sigprocmask::default_actions(ignored);
             Ok(())
         }
         Op::Dumpable { on } => Ok(cofferdam_sys::prctl::set_dumpable(on)?),
         Op::Setns { fd, flags } => Ok(setns::setns(fd, flags)?),
-        Op::JoinCgroups { tasks } => namespaces::join_cgroups(tasks),
+        Op::JoinCgroups {} => namespaces::join_cgroups(c),
         Op::Unshare { flags } => Ok(setns::unshare(flags)?),
         Op::Successor { flags } => namespaces::successor(c, flags),
         Op::Become { uid, gid } => namespaces::take_ids(uid, gid),
@@ -116,7 +119,7 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::MoveRoot {} => root::move_root(c),
         Op::Chroot {} => root::chroot(c),
         Op::Mount { .. } | Op::MountLegacy { .. } | Op::Bind { .. } | Op::SetAttr { .. } => mount::run(c, op),
-        Op::Node { path, mode, dev, uid, gid } => node::node(c, path, mode, dev, uid, gid),
+        Op::Node { path, mode, dev, uid, gid } => node::node(c, path, node::Node { mode, dev, uid, gid }),
         Op::Symlink { path, target } => node::symlink(c, path, target),
         Op::Directory { path, mode } => node::directory(c, path, mode),
         Op::Mask { path, label } => mask::mask(c, path, label),

@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::fd::OwnedFd;
 
-use cofferdam_cgroup::{Cgroup, SavedCgroup};
+use cofferdam_cgroup::{Cgroup, Making, SavedCgroup};
 use cofferdam_child::frame::Point;
 use cofferdam_oci::State;
 use cofferdam_plan::InitPlan;
@@ -47,34 +47,37 @@ pub(crate) fn create(
         options.terminal,
     )?;
     check_preserved(decision.init.preserve_fds)?;
-    let mut claim = store.claim(id)?;
+    let claim = store.claim(id)?;
     let saved = record(&claim, id, bundle, &decision)?;
     let notify = notify(&claim, &options, until)?;
-    let cgroup = Cgroup::create(&decision.cgroup)?;
+    let making = Making::begin(&decision.cgroup)?;
     let stdio = std::mem::take(&mut options.stdio);
-    let child = Birth { claim: &claim, decision: &decision, cgroup: &cgroup, until }.give(stdio)?;
+    let born_in = making.open_v2_dir()?;
+    let (steps, mut upbringing) = Birth { claim: &claim, decision: &decision, until }.give(stdio, born_in)?;
     let mut keeper = Keeper {
         decision: &decision,
         bundle,
         options: &options,
-        cgroup: &cgroup,
+        making: Some(making),
+        cgroup: None,
         claim: &claim,
         until,
         saved,
         terminal: None,
     };
-    let (lowered_steps, mut upbringing) = child;
-    keeper.saved.late = LateSteps::of(&lowered_steps);
-    let grown = upbringing.go(&mut keeper, &lowered_steps, until == Until::Ready);
-    let handed = grown.and_then(|()| keeper.hand_over(&upbringing));
-    let (saved, terminal) = (keeper.saved, keeper.terminal);
-    if let Err(e) = handed {
+    keeper.saved.late = LateSteps::of(&steps);
+    let grown = upbringing.go(&mut keeper, &steps, until == Until::Ready);
+    if let Err(e) = grown.and_then(|()| keeper.hand_over(&upbringing)) {
+        // The process first: nothing else can be removed while it is there.
         drop(upbringing);
-        let hooks = &decision.init.hooks.poststop;
-        return Err(e.with_also(hooks::run_all(hooks, "poststop", &saved.state("stopped"), &bundle.dir)));
+        let (hooks, state) = (&decision.init.hooks.poststop, keeper.saved.state("stopped"));
+        return Err(e.with_also(hooks::run_all(hooks, "poststop", &state, &bundle.dir)));
     }
     let (pid, pidfd) = upbringing.into_parts()?;
-    cgroup.keep();
+    let Keeper { saved, terminal, cgroup, .. } = keeper;
+    if let Some(cgroup) = cgroup {
+        cgroup.keep();
+    }
     claim.keep();
     let mut process = Process::new(pid, pidfd, terminal);
     process.notify = notify;
@@ -100,9 +103,6 @@ fn record(claim: &Claim, id: &ContainerId, bundle: &Bundle, decision: &Decision)
     saved.late_hooks = !hooks.poststart.is_empty() || !hooks.poststop.is_empty();
     saved.own_pid_namespace = decision.init.new_namespaces & CLONE_NEWPID != 0;
     saved.resctrl = crate::rdt::directories(decision.init.rdt.as_ref(), id.as_str());
-    let config = serde_json::to_vec(&bundle.spec).unwrap_or_default();
-    let path = claim.dir().join(CONFIG);
-    fs::write(&path, config).map_err(|e| Error::io("writing the state", &path, &e))?;
     saved.write(claim.dir())?;
     Ok(saved)
 }
@@ -111,14 +111,17 @@ fn record(claim: &Claim, id: &ContainerId, bundle: &Bundle, decision: &Decision)
 struct Birth<'a> {
     claim: &'a Claim,
     decision: &'a Decision,
-    cgroup: &'a Cgroup,
     until: Until,
 }
 
 impl Birth<'_> {
-    fn give(&self, stdio: Streams) -> Result<(Vec<crate::program::Step>, Upbringing)> {
+    fn give(
+        &self,
+        stdio: Streams,
+        born_in: Option<OwnedFd>,
+    ) -> Result<(Vec<crate::program::Step>, Upbringing)> {
         let plan = &self.decision.init;
-        let mut opened = Opened::for_init(plan, stdio, self.cgroup.self_join()?)?;
+        let mut opened = Opened::for_init(plan, stdio, born_in)?;
         if self.until == Until::Ready {
             let listener = sockets::listen(&self.claim.dir().join(START), "making the start socket")?;
             opened.start = Some(listener.into());
@@ -126,6 +129,7 @@ impl Birth<'_> {
         let mut inputs = opened.inputs();
         inputs.overlay.clone_from(&self.decision.overlay);
         inputs.parent = self.decision.parent;
+        inputs.ignored_signals = self.decision.facts.ignored_signals;
         let lowered = lower::init(plan, &inputs);
         let newborn =
             spawn::spawn(&lowered, &inputs.descriptors(), opened.born_in.as_ref(), ids(plan, &lowered))?;
@@ -144,7 +148,8 @@ struct Keeper<'a> {
     decision: &'a Decision,
     bundle: &'a Bundle,
     options: &'a CreateOptions,
-    cgroup: &'a Cgroup,
+    making: Option<Making<'a>>,
+    cgroup: Option<Cgroup>,
     claim: &'a Claim,
     until: Until,
     saved: Saved,
@@ -152,24 +157,26 @@ struct Keeper<'a> {
 }
 
 impl Parent for Keeper<'_> {
-    /// While the child mounts, the parent writes limits and the state: the child waits for that before
-    /// it joins its cgroups, and nothing of the user's runs before it has.
+    /// While the child mounts, the parent makes the cgroups, writes limits and the state: the child waits
+    /// for that before it joins them, and nothing of the user's runs before it has.
     fn made(&mut self, pid: i32, control: i32) -> Result<()> {
         let plan = &self.decision.init;
         if let Some(maps) = &plan.id_maps {
             maps::write(maps, pid)?;
             talk::say(control, Point::Maps, None)?;
         }
-        self.cgroup.apply_limits()?;
+        let tasks = self.cgroups()?;
         if let Some(value) = plan.process.oom_score_adj {
             oom_score_adj(pid, value, &plan.process.pointer)?;
         }
         crate::rdt::apply(plan.rdt.as_ref(), pid)?;
+        let config = serde_json::to_vec(&self.bundle.spec).unwrap_or_default();
+        let path = self.claim.dir().join(CONFIG);
+        fs::write(&path, config).map_err(|e| Error::io("writing the state", &path, &e))?;
         self.saved.pid = pid;
         self.saved.start_time = pid::stat(pid).map_or(0, |s| s.start_time);
-        self.saved.cgroup = self.cgroup.saved();
         self.saved.write(self.claim.dir())?;
-        talk::say(control, Point::Cgroup, None)
+        talk::say_cgroup(control, &tasks)
     }
 
     fn hooks(&mut self, pid: i32) -> Result<Option<OwnedFd>> {
@@ -197,6 +204,15 @@ impl Parent for Keeper<'_> {
 }
 
 impl Keeper<'_> {
+    /// Makes what is left to make of the cgroups, with their limits, and opens what the child joins.
+    fn cgroups(&mut self) -> Result<Vec<OwnedFd>> {
+        let Some(making) = self.making.take() else { return Ok(Vec::new()) };
+        let cgroup = self.cgroup.insert(making.finish()?);
+        cgroup.apply_limits()?;
+        self.saved.cgroup = cgroup.saved();
+        Ok(cgroup.tasks()?)
+    }
+
     /// The last acts: what engines wait for.
     fn hand_over(&self, upbringing: &Upbringing) -> Result<()> {
         let pid = upbringing.pid();

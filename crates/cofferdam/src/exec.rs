@@ -3,7 +3,6 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
-use cofferdam_child::frame::Point;
 use cofferdam_plan::{ExecOptions as PlanOptions, ExecPlan, plan_exec};
 use cofferdam_sys::clone3::{self, CLONE_NEWUSER};
 
@@ -29,25 +28,22 @@ pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Pr
     }
     let gone = || container.wrong_state("cannot exec in a stopped container");
     let init = pid::open(container.saved.pid, container.saved.start_time).ok_or_else(gone)?;
-    let (plan, spec) = decide(container, &options)?;
+    let (plan, spec, ignored_signals) = decide(container, &options)?;
     check_terminal(plan.process.terminal.is_some(), options.console_socket.as_ref(), options.terminal)?;
     check_preserved(plan.preserve_fds)?;
     let stdio = std::mem::take(&mut options.stdio);
     let cgroup = container.cgroup();
-    let join = if options.cgroup.is_empty() {
-        cgroup.self_join()?
-    } else {
-        cofferdam_cgroup::SelfJoin { tasks: Vec::new(), v2: None }
-    };
-    let opened = Opened::for_exec(stdio, join)?;
+    let born_in = if options.cgroup.is_empty() { cgroup.open_v2_dir()? } else { None };
+    let opened = Opened::for_exec(stdio, born_in)?;
     let mut inputs = opened.inputs();
     inputs.init = init.as_raw_fd();
+    inputs.ignored_signals = ignored_signals;
     let lowered = lower::exec(&plan, &inputs);
-    let (newborn, born_inside) = born(&lowered, &inputs, opened.born_in.as_ref())?;
+    let (newborn, must_move) = born(&lowered, &inputs, opened.born_in.as_ref())?;
     let first = newborn.born.pid;
     let mut upbringing = Upbringing::new(newborn, true)?;
     let mut keeper = Keeper { container, plan: &plan, options: &options, spec: &spec, terminal: None };
-    keeper.enter(first, upbringing.control(), born_inside)?;
+    keeper.enter(first, upbringing.control(), must_move)?;
     upbringing.go(&mut keeper, lowered.program.steps(), false)?;
     let terminal = keeper.terminal.take();
     keeper.hand_over(upbringing.pid())?;
@@ -56,7 +52,7 @@ pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Pr
 }
 
 /// Born in the container's version 2 cgroup, which costs nothing; where that takes no processes (the
-/// container has split it up), the parent moves it beside the first process.
+/// container has split it up), the parent must move it beside the first process.
 fn born(
     lowered: &lower::Lowered,
     inputs: &lower::Inputs,
@@ -64,13 +60,13 @@ fn born(
 ) -> Result<(Newborn, bool)> {
     match spawn::spawn(lowered, &inputs.descriptors(), cgroup, None) {
         Err(e) if cgroup.is_some() && e.errno() == Some(cofferdam_sys::Errno::EBUSY.0) => {
-            Ok((spawn::spawn(lowered, &inputs.descriptors(), None, None)?, false))
+            Ok((spawn::spawn(lowered, &inputs.descriptors(), None, None)?, true))
         }
-        other => Ok((other?, !inputs.tasks.is_empty() || cgroup.is_some())),
+        other => Ok((other?, false)),
     }
 }
 
-fn decide(container: &Container, options: &ExecOptions) -> Result<(ExecPlan, cofferdam_oci::Spec)> {
+fn decide(container: &Container, options: &ExecOptions) -> Result<(ExecPlan, cofferdam_oci::Spec, u64)> {
     let spec = container.spec()?;
     let hierarchies =
         cofferdam_cgroup::Hierarchies { v1: Vec::new(), v2: None, mode: container.saved.cgroup.mode };
@@ -92,7 +88,7 @@ fn decide(container: &Container, options: &ExecOptions) -> Result<(ExecPlan, cof
             preserve_fds: options.preserve_fds,
         },
     );
-    Ok((plan.map_err(Error::rejected)?, spec))
+    Ok((plan.map_err(Error::rejected)?, spec, host.ignored_signals))
 }
 
 /// The namespaces of `pid` that are not ours. Joining one's own user namespace is an error, and joining
@@ -131,10 +127,12 @@ struct Keeper<'a> {
 
 impl Keeper<'_> {
     /// While the child starts, the parent does what only it may.
-    fn enter(&self, first: i32, control: i32, born_inside: bool) -> Result<()> {
+    fn enter(&self, first: i32, control: i32, must_move: bool) -> Result<()> {
         let cgroup = self.container.cgroup();
         let (pid, init) = (unsigned(first), unsigned(self.container.saved.pid));
-        if self.options.cgroup.is_empty() && !born_inside {
+        let beside = self.options.cgroup.is_empty();
+        let tasks = if beside { cgroup.tasks()? } else { Vec::new() };
+        if must_move {
             cgroup.join_running(pid, init)?;
         }
         for value in &self.options.cgroup {
@@ -145,7 +143,7 @@ impl Keeper<'_> {
         if let Some(value) = self.plan.process.oom_score_adj {
             crate::create::oom_score_adj(first, value, &self.plan.process.pointer)?;
         }
-        talk::say(control, Point::Cgroup, None)
+        talk::say_cgroup(control, &tasks)
     }
 
     fn hand_over(&self, pid: i32) -> Result<()> {

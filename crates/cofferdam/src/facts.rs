@@ -11,15 +11,16 @@ use cofferdam_sys::clone3;
 
 use crate::{Error, ErrorKind, Result};
 
-const NAMESPACES: [(&str, u64); 8] = [
-    ("cgroup", clone3::CLONE_NEWCGROUP),
-    ("ipc", clone3::CLONE_NEWIPC),
-    ("mnt", clone3::CLONE_NEWNS),
-    ("net", clone3::CLONE_NEWNET),
-    ("pid", clone3::CLONE_NEWPID),
-    ("time", clone3::CLONE_NEWTIME),
-    ("user", clone3::CLONE_NEWUSER),
-    ("uts", clone3::CLONE_NEWUTS),
+/// Names in /proc/PID/ns and in the specification.
+const NAMESPACES: [(&str, &str, u64); 8] = [
+    ("cgroup", "cgroup", clone3::CLONE_NEWCGROUP),
+    ("ipc", "ipc", clone3::CLONE_NEWIPC),
+    ("mnt", "mount", clone3::CLONE_NEWNS),
+    ("net", "network", clone3::CLONE_NEWNET),
+    ("pid", "pid", clone3::CLONE_NEWPID),
+    ("time", "time", clone3::CLONE_NEWTIME),
+    ("user", "user", clone3::CLONE_NEWUSER),
+    ("uts", "uts", clone3::CLONE_NEWUTS),
 ];
 
 pub(crate) fn gather(spec: &Spec, hierarchies: &Hierarchies) -> Result<HostFacts> {
@@ -30,15 +31,18 @@ pub(crate) fn gather(spec: &Spec, hierarchies: &Hierarchies) -> Result<HostFacts
     let process = spec.process.as_ref();
     let asks = |name: Option<&String>| name.is_some_and(|n| !n.is_empty());
     let rootless = status.euid != 0;
+    let in_user_namespace = in_user_namespace();
     Ok(HostFacts {
         euid: status.euid,
         egid: status.egid,
         capabilities: status.effective,
         bounding: status.bounding,
-        last_cap: text("/proc/sys/kernel/cap_last_cap").parse().unwrap_or(40),
-        in_user_namespace: in_user_namespace(),
-        setgroups_denied: text("/proc/self/setgroups") == "deny",
-        namespaces: namespaces(),
+        last_cap: last_cap(),
+        in_user_namespace,
+        // Only who made a user namespace can have denied it there.
+        setgroups_denied: in_user_namespace && text("/proc/self/setgroups") == "deny",
+        namespaces: linux.map_or(0, |l| namespaces(&l.namespaces)),
+        ignored_signals: status.ignored_signals,
         cgroup_v1: hierarchies.v1.iter().map(v1_mount).collect(),
         cgroup_v2: v2_mount(hierarchies),
         apparmor: asks(process.and_then(|p| p.apparmor_profile.as_ref())) && apparmor(),
@@ -98,6 +102,7 @@ struct Status {
     egid: u32,
     effective: u64,
     bounding: u64,
+    ignored_signals: u64,
 }
 
 impl Status {
@@ -111,12 +116,21 @@ impl Status {
             egid: second("Gid:").unwrap_or(u32::MAX),
             effective: set("CapEff:"),
             bounding: set("CapBnd:"),
+            ignored_signals: set("SigIgn:"),
         }
     }
 }
 
 fn text(path: impl AsRef<Path>) -> String {
-    fs::read_to_string(path).map(|t| t.trim_end().to_owned()).unwrap_or_default()
+    let bytes = crate::procfile::read(path.as_ref()).unwrap_or_default();
+    String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned()
+}
+
+/// The highest capability that the kernel knows; asking it costs less than /proc/sys.
+fn last_cap() -> u32 {
+    const OLDEST: u32 = 39;
+    let knows = |cap: &u32| cofferdam_sys::prctl::in_bounding(*cap).is_ok();
+    (OLDEST..64).take_while(knows).last().unwrap_or(OLDEST)
 }
 
 /// Whether ids here are not the host's own.
@@ -125,10 +139,11 @@ pub(crate) fn in_user_namespace() -> bool {
     !map.is_empty() && map.split_ascii_whitespace().ne(["0", "0", "4294967295"])
 }
 
-fn namespaces() -> u64 {
-    let Ok(entries) = fs::read_dir("/proc/self/ns") else { return 0 };
-    let names: Vec<_> = entries.flatten().map(|e| e.file_name()).collect();
-    NAMESPACES.iter().filter(|(name, _)| names.iter().any(|n| n == name)).fold(0, |all, (_, bit)| all | bit)
+/// Which of those that are asked for this kernel has.
+fn namespaces(asked: &[cofferdam_oci::Namespace]) -> u64 {
+    let has = |name: &str| fs::symlink_metadata(Path::new("/proc/self/ns").join(name)).is_ok();
+    let kinds = asked.iter().filter_map(|n| NAMESPACES.iter().find(|(_, spec, _)| *spec == n.kind));
+    kinds.filter(|(name, _, _)| has(name)).fold(0, |all, (_, _, bit)| all | bit)
 }
 
 fn apparmor() -> bool {

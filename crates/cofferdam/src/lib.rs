@@ -60,6 +60,7 @@ mod hooks;
 mod notify;
 mod pid;
 mod pid_file;
+mod procfile;
 mod sockets;
 
 pub use cofferdam_cgroup as cgroup;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use cofferdam_cgroup::SelfJoin;
 use cofferdam_plan::{BindOpen, IdmapPlan, InitPlan, MountKind, MountPlan};
 use cofferdam_sys::fsopen::{AT_RECURSIVE, OPEN_TREE_CLONE, open_tree};
 use cofferdam_sys::mount_setattr::{MOUNT_ATTR_IDMAP, MS_SLAVE, MountAttr, mount_setattr};
@@ -24,14 +23,13 @@ pub(crate) struct Opened {
     trees: BTreeMap<usize, OwnedFd>,
     idmaps: BTreeMap<usize, OwnedFd>,
     stdio: Vec<OwnedFd>,
-    tasks: Vec<OwnedFd>,
     pub(crate) start: Option<OwnedFd>,
     pub(crate) born_in: Option<OwnedFd>,
 }
 
 impl Opened {
-    pub(crate) fn for_init(plan: &InitPlan, stdio: Streams, cgroup: SelfJoin) -> Result<Self> {
-        let mut opened = Self { tasks: cgroup.tasks, born_in: cgroup.v2, ..Self::default() };
+    pub(crate) fn for_init(plan: &InitPlan, stdio: Streams, born_in: Option<OwnedFd>) -> Result<Self> {
+        let mut opened = Self { born_in, ..Self::default() };
         for join in &plan.join {
             let file = File::open(join.path.as_path()).map_err(|e| {
                 Error::io("opening namespace", join.path.as_path(), &e).with_pointer(&join.pointer)
@@ -46,8 +44,8 @@ impl Opened {
         Ok(opened)
     }
 
-    pub(crate) fn for_exec(stdio: Streams, cgroup: SelfJoin) -> Result<Self> {
-        Ok(Self { stdio: streams(stdio)?, tasks: cgroup.tasks, born_in: cgroup.v2, ..Self::default() })
+    pub(crate) fn for_exec(stdio: Streams, born_in: Option<OwnedFd>) -> Result<Self> {
+        Ok(Self { stdio: streams(stdio)?, born_in, ..Self::default() })
     }
 
     /// A bind source that only the parent may open, or an idmap that only the parent may set.
@@ -95,12 +93,9 @@ impl Opened {
             root: self.root.as_ref().map(AsRawFd::as_raw_fd),
             trees: by_index(&self.trees),
             idmaps: by_index(&self.idmaps),
-            tasks: numbers(&self.tasks),
             start: self.start.as_ref().map(AsRawFd::as_raw_fd),
             stdio: numbers(&self.stdio),
-            overlay: None,
-            parent: crate::options::Parent::Caller,
-            init: -1,
+            ..Inputs::default()
         }
     }
 }
@@ -111,7 +106,7 @@ impl Inputs {
         let mut all = self.namespaces.clone();
         all.extend(self.root.iter().chain(self.trees.values()).chain(self.idmaps.values()));
         all.extend(
-            self.tasks.iter().chain(&self.start).chain(&self.stdio).chain(std::iter::once(&self.init)),
+            self.start.iter().chain(&self.stdio).chain(std::iter::once(&self.init)),
         );
         all.retain(|fd| *fd >= 0);
         all

@@ -5,6 +5,8 @@ use std::os::fd::OwnedFd;
 
 use cofferdam_sys::pidfd;
 
+use crate::procfile;
+
 /// What /proc/PID/stat says of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -16,7 +18,7 @@ pub(crate) struct Stat {
 
 /// Reads /proc/PID/stat; `None` when there is no such process.
 pub(crate) fn stat(pid: i32) -> Option<Stat> {
-    parse(&fs::read(format!("/proc/{pid}/stat")).ok()?)
+    parse(&procfile::read(format!("/proc/{pid}/stat").as_ref()).ok()?)
 }
 
 /// The status word of a zombie, field 52 of /proc/PID/stat; `None` where that is not for us to know.
@@ -52,8 +54,8 @@ pub(crate) fn open(pid: i32, start_time: u64) -> Option<OwnedFd> {
 
 /// The number of a pidfd's process in our PID namespace.
 pub(crate) fn of_pidfd(fd: i32) -> Option<i32> {
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-    info.lines().find_map(|l| l.strip_prefix("Pid:"))?.trim().parse().ok()
+    let info = procfile::read(format!("/proc/self/fdinfo/{fd}").as_ref()).ok()?;
+    std::str::from_utf8(&info).ok()?.lines().find_map(|l| l.strip_prefix("Pid:"))?.trim().parse().ok()
 }
 
 #[cfg(test)]

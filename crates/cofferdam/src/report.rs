@@ -157,7 +157,6 @@ fn inputs(decision: &Decision) -> Inputs {
     Inputs {
         namespaces: vec![-1; decision.init.join.len()],
         start: Some(-1),
-        tasks: vec![-1; decision.cgroup.dirs.len()],
         overlay: decision.overlay.clone(),
         parent: decision.parent,
         init: -1,

@@ -2,7 +2,7 @@
 //!
 //! Called by create, exec and start. It may not act on what it hears.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use cofferdam_child::frame::{
     BEFORE_PROGRAM, CORRUPT, DENIED, DESCRIPTOR, DONE, FAILED, Frame, HEADER, HELLO, LISTENER, Point,
@@ -83,8 +83,18 @@ fn garbled() -> Error {
 
 /// Says `point`, with a descriptor if there is one.
 pub(crate) fn say(control: i32, point: Point, fd: Option<i32>) -> Result<()> {
-    let fds: &[i32] = fd.as_slice();
-    socket::send(control, &[point as u8], fds)
+    socket::send(control, &[point as u8], fd.as_slice())
+        .map_err(|e| Error::system("answering the container's process", e))
+}
+
+/// Says that cgroups may be joined: these `tasks` files are theirs.
+pub(crate) fn say_cgroup(control: i32, tasks: &[OwnedFd]) -> Result<()> {
+    let fds: Vec<i32> = tasks.iter().map(AsRawFd::as_raw_fd).collect();
+    if fds.len() > socket::MAX_FDS {
+        return Err(Error::new(ErrorKind::Host, "joining cgroups")
+            .with_detail(format!("{} hierarchies, at most {} are supported", fds.len(), socket::MAX_FDS)));
+    }
+    socket::send(control, &[Point::Cgroup as u8], &fds)
         .map_err(|e| Error::system("answering the container's process", e))
 }
 

@@ -18,6 +18,7 @@ mod config;
 mod features;
 mod hooks;
 mod linux;
+mod locate;
 mod mount;
 mod process;
 mod read;

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use std::fmt;
 
-use crate::{Pointer, Spec};
+use crate::{Pointer, Spec, locate};
 
 /// The largest document that is read, in bytes. Real ones are some ten kilobytes; the largest seen
 /// (a thousand mounts, a full seccomp profile) is below one megabyte.
@@ -70,28 +70,11 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ReadError> {
         let message = format!("{} bytes; at most {MAX_DOCUMENT} are read", bytes.len());
         return Err(ReadError { pointer: Pointer::root(), message });
     }
-    serde_json::from_slice(bytes).map_err(|_| locate::<T>(bytes))
-}
-
-/// Reads the document again, slower, remembering where it is: only an error pays for its pointer.
-fn locate<T: DeserializeOwned>(bytes: &[u8]) -> ReadError {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    match serde_path_to_error::deserialize::<_, T>(&mut json) {
-        Err(e) => ReadError { pointer: pointer_of(e.path()), message: e.inner().to_string() },
-        Ok(_) => ReadError {
-            pointer: Pointer::root(),
-            message: json.end().err().map_or_else(|| "not readable".to_owned(), |e| e.to_string()),
-        },
-    }
-}
-
-fn pointer_of(path: &serde_path_to_error::Path) -> Pointer {
-    use serde_path_to_error::Segment;
-    path.iter().fold(Pointer::root(), |p, segment| match segment {
-        Segment::Seq { index } => p.index(*index),
-        Segment::Map { key } => p.key(key),
-        Segment::Enum { variant } => p.key(variant),
-        Segment::Unknown => p,
+    serde_json::from_slice(bytes).map_err(|e| {
+        let end = locate::offset(bytes, e.line(), e.column());
+        // Where it is not JSON at all, the last byte is the one that should not be there.
+        let end = if e.is_syntax() { end.saturating_sub(1) } else { end };
+        ReadError { pointer: locate::locate(bytes, end), message: e.to_string() }
     })
 }
 

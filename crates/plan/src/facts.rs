@@ -31,8 +31,10 @@ pub struct HostFacts {
     pub in_user_namespace: bool,
     /// Whether /proc/self/setgroups says `deny`: user namespaces made below inherit it.
     pub setgroups_denied: bool,
-    /// Namespace types of this kernel, `CLONE_NEW*` bits.
+    /// Namespace types of this kernel among those that are asked for, `CLONE_NEW*` bits.
     pub namespaces: u64,
+    /// Signals that the runtime ignores, one bit each, signal 1 lowest (`SigIgn`).
+    pub ignored_signals: u64,
     /// The mounted cgroup v1 hierarchies, in the order of mountinfo.
     pub cgroup_v1: Vec<V1Mount>,
     /// Where the cgroup v2 tree is mounted when it is the only one (not on hybrid hosts).
@@ -116,6 +118,7 @@ impl HostFacts {
             in_user_namespace: false,
             setgroups_denied: false,
             namespaces: 0x7e02_0080,
+            ignored_signals: 0,
             cgroup_v1: Vec::new(),
             cgroup_v2: Some("/sys/fs/cgroup".into()),
             apparmor: false,

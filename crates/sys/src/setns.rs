@@ -76,14 +76,15 @@ pub fn setdomainname(name: &[u8]) -> Result<()> {
     unsafe { syscall!(nr::SETDOMAINNAME, name.as_ptr(), name.len()) }.map(drop)
 }
 
-/// Sets the file mode creation mask. <https://man7.org/linux/man-pages/man2/umask.2.html>
+/// Sets the file mode creation mask and gives the old one. <https://man7.org/linux/man-pages/man2/umask.2.html>
 ///
 /// ```
 /// cofferdam_sys::setns::umask(0o022);
 /// ```
-pub fn umask(mask: u32) {
-    // SAFETY: no memory is handed over.
-    let _ = unsafe { syscall!(nr::UMASK, mask) };
+pub fn umask(mask: u32) -> u32 {
+    // SAFETY: no memory is handed over; the call cannot fail.
+    let old = unsafe { syscall!(nr::UMASK, mask) };
+    old.ok().and_then(|old| u32::try_from(old).ok()).unwrap_or(mask)
 }
 
 /// Sends a signal. <https://man7.org/linux/man-pages/man2/kill.2.html>

@@ -23,7 +23,8 @@ pub fn set(mask: u64) -> Result<u64> {
     Ok(old)
 }
 
-/// Gives every signal its default action. <https://man7.org/linux/man-pages/man2/sigaction.2.html>
+/// Gives signals their default action, one bit per signal, signal 1 lowest.
+/// <https://man7.org/linux/man-pages/man2/sigaction.2.html>
 ///
 /// ```
 /// use cofferdam_sys::{clone3::*, setns, sigprocmask, wait};
@@ -31,7 +32,7 @@ pub fn set(mask: u64) -> Result<u64> {
 /// // SAFETY: the copy only makes system calls, which take no lock.
 /// match unsafe { fork(0) }.unwrap() {
 ///     Forked::Child => {
-///         sigprocmask::default_actions();
+///         sigprocmask::default_actions(1 << (SIGPIPE - 1));
 ///         let _ = setns::kill(std::process::id().try_into().unwrap(), SIGPIPE);
 ///         setns::exit(0)
 ///     }
@@ -41,10 +42,10 @@ pub fn set(mask: u64) -> Result<u64> {
 ///     }
 /// }
 /// ```
-pub fn default_actions() {
+pub fn default_actions(signals: u64) {
     // SIG_DFL, no flags, no restorer, no mask: struct sigaction of the kernel is four words at most.
     let default = [0usize; 4];
-    for signal in 1..=64u32 {
+    for signal in (1..=64u32).filter(|n| signals >> n.saturating_sub(1) & 1 == 1) {
         // SAFETY: the kernel reads the action and writes no old one. KILL and STOP are refused.
         let _ = unsafe { syscall!(nr::RT_SIGACTION, signal, default.as_ptr(), 0usize, 8usize) };
     }

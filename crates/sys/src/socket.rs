@@ -11,7 +11,7 @@ const SOL_SOCKET: i32 = 1;
 const SCM_RIGHTS: i32 = 1;
 
 /// Most descriptors that [`recv`] takes in one message.
-pub const MAX_FDS: usize = 4;
+pub const MAX_FDS: usize = 32;
 
 #[repr(C)]
 struct IoVec {

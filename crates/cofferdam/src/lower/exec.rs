@@ -1,28 +1,24 @@
 //! A process in an existing container: its own list, sharing steps with [`super::init`], never branches.
 
-use cofferdam_child::frame::Point;
 use cofferdam_child::op::Op;
 use cofferdam_oci::Pointer;
 use cofferdam_plan::ExecPlan;
 use cofferdam_sys::clone3::{CLONE_NEWUSER, CLONE_PARENT};
 
 use super::{Inputs, Lowered, process};
-use crate::program::{Program, descriptors};
+use crate::program::Program;
 
 pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
     let mut p = Program::default();
     let mut keep = vec![inputs.init];
-    keep.extend(inputs.tasks.iter().chain(&inputs.stdio));
-    super::keep_only(&mut p, keep.clone(), plan.preserve_fds);
+    keep.extend(&inputs.stdio);
+    super::keep_only(&mut p, keep.clone(), plan.preserve_fds, inputs.ignored_signals);
     // The container's processes must not be able to trace us or to open what we hold: this comes before
     // any of its namespaces is joined (CVE-2016-9962).
     p.own("hiding from the container's processes", Op::Dumpable { on: false });
     labels(&mut p, plan, keep);
     affinity(&mut p, plan.process.affinity.initial.as_deref(), "initial", &plan.process.pointer);
-    p.own("waiting for cgroups", Op::Await { point: Point::Cgroup.number() });
-    if !inputs.tasks.is_empty() {
-        p.own("joining cgroups", Op::JoinCgroups { tasks: &descriptors(inputs.tasks.iter().copied()) });
-    }
+    p.own("joining cgroups", Op::JoinCgroups {});
     affinity(&mut p, plan.process.affinity.last.as_deref(), "final", &plan.process.pointer);
     if plan.namespaces != 0 {
         p.own("joining the container's namespaces", Op::Setns { fd: inputs.init, flags: plan.namespaces });

@@ -27,7 +27,7 @@ use crate::program::{Program, c_path, c_string, descriptors, words};
 const MS_SHARED: u64 = 1 << 20;
 
 /// What the parent has prepared: numbers of descriptors, -1 or nothing where there is none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inputs {
     /// Namespace files, as `plan.join`.
     pub(crate) namespaces: Vec<i32>,
@@ -37,8 +37,6 @@ pub(crate) struct Inputs {
     pub(crate) trees: std::collections::BTreeMap<usize, i32>,
     /// User namespaces of idmaps, by the index of the mount.
     pub(crate) idmaps: std::collections::BTreeMap<usize, i32>,
-    /// `tasks` files of cgroups.
-    pub(crate) tasks: Vec<i32>,
     /// The socket on which `start` is awaited; none when the program runs at once.
     pub(crate) start: Option<i32>,
     /// What becomes standard input, output and error; empty leaves them.
@@ -47,8 +45,27 @@ pub(crate) struct Inputs {
     pub(crate) overlay: Option<OverlayPlan>,
     /// Whose child the process is to be.
     pub(crate) parent: Parent,
+    /// Signals that the caller ignores, signal 1 lowest.
+    pub(crate) ignored_signals: u64,
     /// pidfd of the container's init, for exec.
     pub(crate) init: i32,
+}
+
+impl Default for Inputs {
+    fn default() -> Self {
+        Self {
+            namespaces: Vec::new(),
+            root: None,
+            trees: std::collections::BTreeMap::new(),
+            idmaps: std::collections::BTreeMap::new(),
+            start: None,
+            stdio: Vec::new(),
+            overlay: None,
+            parent: Parent::Caller,
+            ignored_signals: 0,
+            init: -1,
+        }
+    }
 }
 
 /// What must be made by clone, and what the child does once it is made.
@@ -81,15 +98,10 @@ pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
     devices::devices(&mut p, plan);
     mounts::late(&mut p, plan);
     if !joined {
-        cgroup(&mut p, plan, inputs);
+        cgroup(&mut p, plan);
     }
     terminal(&mut p, plan);
-    p.step(
-        "making the working directory",
-        plan.process.cwd.as_str(),
-        &plan.process.pointer.key("cwd"),
-        Op::Directory { path: &c_string(plan.process.cwd.as_str()), mode: 0o755 },
-    );
+    working_directory(&mut p, plan);
     hooks(&mut p, plan);
     seal(&mut p, plan, inputs);
     process::labels(&mut p, &plan.process);
@@ -113,8 +125,8 @@ fn needs_successor(plan: &InitPlan) -> bool {
 fn begin(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
     let mut keep: Vec<i32> = inputs.namespaces.clone();
     keep.extend(inputs.root.iter().chain(inputs.trees.values()).chain(inputs.idmaps.values()));
-    keep.extend(inputs.tasks.iter().chain(inputs.start.iter()).chain(inputs.stdio.iter()));
-    keep_only(p, keep, plan.preserve_fds);
+    keep.extend(inputs.start.iter().chain(inputs.stdio.iter()));
+    keep_only(p, keep, plan.preserve_fds, inputs.ignored_signals);
     // Whoever shares a joined namespace with us must not trace us or look at what we hold.
     if !plan.join.is_empty() {
         p.own("hiding from other processes", Op::Dumpable { on: false });
@@ -123,10 +135,10 @@ fn begin(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
 }
 
 /// Closes all but these and those that the process is to keep.
-fn keep_only(p: &mut Program, keep: Vec<i32>, preserve: u32) {
+fn keep_only(p: &mut Program, keep: Vec<i32>, preserve: u32, ignored: u64) {
     let keep = kept(keep, preserve);
     p.own("closing descriptors", Op::CloseOthers { keep: &descriptors(keep) });
-    p.own("resetting signals", Op::DefaultSignals {});
+    p.own("resetting signals", Op::DefaultSignals { ignored });
 }
 
 /// Descriptors that stay open, as the child takes them.
@@ -212,17 +224,8 @@ fn root(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
 }
 
 /// Joins the cgroups and, as they are now what the process is in, makes the cgroup namespace.
-fn cgroup(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
-    let pointer = Pointer::new("/linux/cgroupsPath");
-    p.step("waiting for cgroups", "", &pointer, Op::Await { point: Point::Cgroup.number() });
-    if !inputs.tasks.is_empty() {
-        p.step(
-            "joining cgroups",
-            "",
-            &pointer,
-            Op::JoinCgroups { tasks: &descriptors(inputs.tasks.iter().copied()) },
-        );
-    }
+fn cgroup(p: &mut Program, plan: &InitPlan) {
+    p.step("joining cgroups", "", &Pointer::new("/linux/cgroupsPath"), Op::JoinCgroups {});
     if plan.new_namespaces & CLONE_NEWCGROUP != 0 {
         let field = Pointer::new("/linux/namespaces");
         p.step("making the cgroup namespace", "", &field, Op::Unshare { flags: CLONE_NEWCGROUP });
@@ -240,6 +243,14 @@ fn terminal(p: &mut Program, plan: &InitPlan) {
     };
     p.step("making a terminal for", "/dev/console", &plan.process.pointer.key("terminal"), op);
     p.step("taking the terminal", "", &plan.process.pointer.key("terminal"), Op::UseTerminal {});
+}
+
+fn working_directory(p: &mut Program, plan: &InitPlan) {
+    let path = plan.process.cwd.as_str();
+    if path != "/" {
+        let op = Op::Directory { path: &c_string(path), mode: 0o755 };
+        p.step("making the working directory", path, &plan.process.pointer.key("cwd"), op);
+    }
 }
 
 /// The runtime's hooks run in the parent, createContainer's here: everything is mounted, nothing is

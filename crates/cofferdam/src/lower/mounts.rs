@@ -19,7 +19,7 @@ pub(super) fn mounts(p: &mut Program, plan: &InitPlan, inputs: &Inputs) -> bool 
         let cgroup = matches!(mount.kind, MountKind::CgroupV1 { .. } | MountKind::CgroupV2 { .. });
         if cgroup && !joined {
             // What such a mount shows is the cgroup that the process is in.
-            super::cgroup(p, plan, inputs);
+            super::cgroup(p, plan);
             joined = true;
         }
         one(p, plan, mount, inputs.trees.get(&index).copied(), inputs.idmaps.get(&index).copied());
