@@ -105,9 +105,7 @@ impl Inputs {
     pub(crate) fn descriptors(&self) -> Vec<i32> {
         let mut all = self.namespaces.clone();
         all.extend(self.root.iter().chain(self.trees.values()).chain(self.idmaps.values()));
-        all.extend(
-            self.start.iter().chain(&self.stdio).chain(std::iter::once(&self.init)),
-        );
+        all.extend(self.start.iter().chain(&self.stdio).chain(std::iter::once(&self.init)));
         all.retain(|fd| *fd >= 0);
         all
     }

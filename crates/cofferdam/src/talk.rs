@@ -91,8 +91,11 @@ pub(crate) fn say(control: i32, point: Point, fd: Option<i32>) -> Result<()> {
 pub(crate) fn say_cgroup(control: i32, tasks: &[OwnedFd]) -> Result<()> {
     let fds: Vec<i32> = tasks.iter().map(AsRawFd::as_raw_fd).collect();
     if fds.len() > socket::MAX_FDS {
-        return Err(Error::new(ErrorKind::Host, "joining cgroups")
-            .with_detail(format!("{} hierarchies, at most {} are supported", fds.len(), socket::MAX_FDS)));
+        return Err(Error::new(ErrorKind::Host, "joining cgroups").with_detail(format!(
+            "{} hierarchies, at most {} are supported",
+            fds.len(),
+            socket::MAX_FDS
+        )));
     }
     socket::send(control, &[Point::Cgroup as u8], &fds)
         .map_err(|e| Error::system("answering the container's process", e))

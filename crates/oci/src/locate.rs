@@ -5,6 +5,10 @@
 
 use crate::Pointer;
 
+/// Members of members that are named: the specification is far less deep, and of what is deeper only the
+/// outermost is.
+const DEEPEST: usize = 32;
+
 /// The innermost member that the first `end` bytes lead to.
 pub(crate) fn locate(bytes: &[u8], end: usize) -> Pointer {
     let mut walk = Walk { rest: bytes.get(..end.min(bytes.len())).unwrap_or_default(), path: Vec::new() };
@@ -22,7 +26,10 @@ pub(crate) fn offset(bytes: &[u8], line: usize, column: usize) -> usize {
 enum Place {
     Element(usize),
     /// Before its colon a string is a key.
-    Member { key: Option<String>, in_value: bool },
+    Member {
+        key: Option<String>,
+        in_value: bool,
+    },
 }
 
 struct Walk<'a> {
@@ -73,7 +80,8 @@ impl Walk<'_> {
     }
 
     fn pointer(self) -> Pointer {
-        self.path.into_iter().fold(Pointer::root(), |p, place| match place {
+        let named = if self.path.len() > DEEPEST { 1 } else { DEEPEST };
+        self.path.into_iter().take(named).fold(Pointer::root(), |p, place| match place {
             Place::Element(index) => p.index(index),
             Place::Member { key: Some(key), .. } => p.key(&key),
             Place::Member { key: None, .. } => p,
@@ -104,6 +112,11 @@ mod tests {
     fn brackets_commas_and_quotes_in_strings_are_text() {
         assert_eq!(at(r#"{"a": "}],\"", "b\"/~": "#), "/b\"~1~0");
         assert_eq!(at(r#"{"a": "\\", "b": "#), "/b");
+    }
+
+    #[test]
+    fn of_nesting_without_end_the_outermost_is_named() {
+        assert_eq!(at(&"[".repeat(1 << 20)), "/0");
     }
 
     #[test]
