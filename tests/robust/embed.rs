@@ -1,66 +1,15 @@
 //! The library in a program with a hundred threads: containers run from many of them at once, and nothing of the
 //! program has changed afterwards.
 
-use std::fs;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use cofferdam::{Bundle, Container, ContainerId, CreateOptions, ExecOptions, Status, Store, Streams, oci};
+use cofferdam_tests::own_process::{OwnProcess, children, memory_files};
 use cofferdam_tests::{Test, check};
 
 const THREADS: usize = 100;
 const MAKERS: usize = 8;
 const LIVES: usize = 6;
-
-/// All that a library could change of its caller: working directory, umask, signals, children, environment,
-/// descriptors.
-#[derive(Debug, PartialEq)]
-struct Process {
-    status: Vec<String>,
-    directory: PathBuf,
-    environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
-    descriptors: Vec<String>,
-    children: Vec<String>,
-}
-
-impl Process {
-    fn now() -> Self {
-        let status = fs::read_to_string("/proc/self/status").expect("status");
-        let wanted = ["Umask:", "SigBlk:", "SigIgn:", "SigCgt:", "NoNewPrivs:", "CapEff:", "NStgid:"];
-        let status =
-            status.lines().filter(|l| wanted.iter().any(|w| l.starts_with(w))).map(str::to_owned).collect();
-        let mut environment: Vec<_> = std::env::vars_os().collect();
-        environment.sort();
-        let fds = fs::read_dir("/proc/self/fd").expect("fd").flatten();
-        let mut descriptors: Vec<String> = fds
-            .filter_map(|e| Some(format!("{:?} {:?}", e.file_name(), fs::read_link(e.path()).ok()?)))
-            // The directory that is being read.
-            .filter(|d| !d.contains("/fd\""))
-            // What the library makes once for all containers: the sealed child program.
-            .filter(|d| !d.contains("memfd:"))
-            .collect();
-        descriptors.sort();
-        Self {
-            status,
-            directory: std::env::current_dir().expect("directory"),
-            environment,
-            descriptors,
-            children: children(),
-        }
-    }
-}
-
-/// Children of any thread, zombies too.
-fn children() -> Vec<String> {
-    let tasks = fs::read_dir("/proc/self/task").expect("task").flatten();
-    let lists = tasks.filter_map(|t| fs::read_to_string(t.path().join("children")).ok());
-    lists.flat_map(|l| l.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
-}
-
-fn memory_files() -> usize {
-    let fds = fs::read_dir("/proc/self/fd").expect("fd").flatten();
-    fds.filter(|e| fs::read_link(e.path()).is_ok_and(|l| l.to_string_lossy().contains("memfd:"))).count()
-}
 
 /// One thread's containers: run to their end, run and killed, created and deleted, with a process inside.
 fn live(store: &Store, bundle: &Bundle, name: &str) {
@@ -122,14 +71,14 @@ fn embed(t: &Test) {
         while ready.load(Ordering::Relaxed) < THREADS - MAKERS {
             std::thread::yield_now();
         }
-        let before = Process::now();
+        let before = OwnProcess::now();
         std::thread::scope(|s| {
             for n in 0..MAKERS {
                 let (store, bundle, name) = (&store, &bundle, format!("{}-{n}", b.id));
                 s.spawn(move || live(store, bundle, &name));
             }
         });
-        let after = Process::now();
+        let after = OwnProcess::now();
         end.store(true, Ordering::Relaxed);
         assert_eq!(before, after);
         assert_eq!(memory_files(), kept);

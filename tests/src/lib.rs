@@ -16,6 +16,7 @@ mod container;
 pub mod expected;
 mod facts;
 pub mod mountinfo;
+pub mod own_process;
 pub mod properties;
 pub mod runtime;
 mod test;

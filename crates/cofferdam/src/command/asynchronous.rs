@@ -285,14 +285,12 @@ async fn feed(to: Option<Sender>, mut rest: &[u8]) -> io::Result<()> {
 /// Reads to the end.
 async fn drain(from: Option<Receiver>) -> io::Result<Vec<u8>> {
     let Some(from) = from else { return Ok(Vec::new()) };
-    let mut bytes = Vec::new();
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0; 16 << 10]);
     loop {
         from.readable().await?;
-        // As much as the pipe has is read at once.
-        bytes.reserve(16 << 10);
-        match from.try_read_buf(&mut bytes) {
+        match from.try_read(&mut buffer) {
             Ok(0) => return Ok(bytes),
-            Ok(_) => {}
+            Ok(n) => bytes.extend(buffer.iter().take(n)),
             Err(e) if passes(&e) => {}
             Err(e) => return Err(e),
         }
