@@ -178,6 +178,8 @@ fn values_are_what_they_must_be() {
     refused(&text(27284, b"0 0 -1\0"), "GIDMAP_ATTR: no such values");
     refused(&text(27284, b"0 0 4294967296\0"), "GIDMAP_ATTR: no such values");
     refused(&text(27288, b"\0"), "UIDMAPPATH_ATTR: an empty path");
+    let unended = decode(&text(27290, b"/a\0/b\0"), Release::V1_0).unwrap_err();
+    assert!(unended.to_string().contains("MOUNT_SOURCES_ATTR: a path without a null byte at its end"));
     refused(&text(27290, b"realtime 1 0\n\0"), "TIMENSOFFSET_ATTR: no such values");
     refused(&text(27290, b"boottime 1 1000000000\n\0"), "TIMENSOFFSET_ATTR: no such values");
 }

@@ -80,12 +80,15 @@ pub(super) fn namespaces(attribute: Attribute, bytes: &[u8]) -> Result<Vec<Names
 }
 
 /// Paths that each end with a null byte; an empty one stands for a mount without a source to open.
-pub(super) fn sources(bytes: &[u8]) -> Vec<PathBuf> {
+pub(super) fn sources(attribute: Attribute, bytes: &[u8]) -> Result<Vec<PathBuf>> {
     let mut parts: Vec<_> =
         bytes.split(|byte| *byte == 0).map(|part| PathBuf::from(OsString::from_vec(part.to_vec()))).collect();
-    // What follows the last null byte is no path.
-    parts.pop();
-    parts
+    match parts.pop() {
+        Some(rest) if !rest.as_os_str().is_empty() => {
+            Err(MessageError::value(attribute, "a path without a null byte at its end", bytes))
+        }
+        _ => Ok(parts),
+    }
 }
 
 fn each_line<T>(
