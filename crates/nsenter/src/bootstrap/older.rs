@@ -14,6 +14,7 @@ use cofferdam_sys::{Errno, Fd, open, pidfd, setns, setuid, stat, tty};
 use super::environment::{CONSOLE_PATH, INIT_PID, Target};
 use super::init::write_all;
 use super::log::Log;
+use super::sync::{Line, Word};
 use super::{Error, Init, Release, Result, Stage};
 
 /// In this order; the user namespace last, as its owner's rights are given up with it.
@@ -30,14 +31,18 @@ pub(super) fn start(log: &Log, target: &Target) -> Result<Init> {
     let user = namespaces.iter().any(|(name, _)| *name == "user");
     drop(namespaces);
     let parent = if target.init_pipe.is_some() { CLONE_PARENT } else { 0 };
+    let (to_inside, from_outside) = Line::pair()?;
     let forked = fork_single_threaded(parent).map_err(|errno| {
         Error::new("making the process inside", "by fork")
             .errno(errno)
             .hint("bootstrap::run must come first in main, before any thread")
     })?;
     match forked {
-        Forked::Parent(pid, pidfd) => outside(target.init_pipe, pid, &pidfd),
-        Forked::Child => match inside(console, user) {
+        Forked::Parent(pid, pidfd) => {
+            drop(from_outside);
+            outside(target.init_pipe, to_inside, pid, &pidfd)
+        }
+        Forked::Child => match start_inside(to_inside, from_outside, console, user) {
             Ok(()) => Ok(Init::by_pid(log, target.init_pipe, target.kind)),
             Err(error) => {
                 log.fatal(&error.at(Stage::Init));
@@ -91,6 +96,13 @@ fn same(a: &Fd, b: &Fd) -> std::result::Result<bool, Errno> {
     Ok(stat::stat(a.raw())?.ino == stat::stat(b.raw())?.ino)
 }
 
+/// Nothing of the program may reach the init pipe before the pid has.
+fn start_inside(outer: Line, mut line: Line, console: Option<Fd>, user: bool) -> Result<()> {
+    drop(outer);
+    line.expect(Word::Go)?;
+    inside(console, user)
+}
+
 fn inside(console: Option<Fd>, user: bool) -> Result<()> {
     let wrong = |what: &'static str| move |errno: Errno| Error::new("becoming init", what).errno(errno);
     setns::setsid().map_err(wrong("a session of its own"))?;
@@ -111,15 +123,17 @@ fn inside(console: Option<Fd>, user: bool) -> Result<()> {
 }
 
 /// The process that was started: reports and ends, or waits and ends alike.
-fn outside<T>(pipe: Option<i32>, pid: i32, child: &Fd) -> Result<T> {
-    let Some(pipe) = pipe else { end_as(child) };
+fn outside<T>(pipe: Option<i32>, mut line: Line, pid: i32, child: &Fd) -> Result<T> {
     let report = Release::Libcontainer.pids(0, pid);
-    match write_all(pipe, report.as_bytes()) {
-        Ok(()) => setns::exit(0),
-        Err(errno) => {
-            let _ = pidfd::send_signal(child.raw(), SIGKILL);
-            Err(Error::new("reporting the pid over", "the init pipe").errno(errno))
-        }
+    let reported = pipe.map_or(Ok(()), |pipe| write_all(pipe, report.as_bytes()));
+    let failed = |errno| Error::new("reporting the pid over", "the init pipe").errno(errno);
+    if let Err(error) = reported.map_err(failed).and_then(|()| line.send(Word::Go)) {
+        let _ = pidfd::send_signal(child.raw(), SIGKILL);
+        return Err(error);
+    }
+    match pipe {
+        Some(_) => setns::exit(0),
+        None => end_as(child),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 
 use cofferdam_nsenter::bootstrap::Release;
 use cofferdam_nsenter::bootstrap::message::{Bootstrap, IdRange, Kind, NamespacePath, encode};
@@ -87,31 +88,72 @@ fn what_an_ordinary_user_may_not_join_or_make_is_refused() {
     assert!(said[0].contains("CLONE_FLAGS_ATTR") && said[0].contains("hint: "), "{said:?}");
 }
 
+/// A program in the place of newuidmap, in a directory that everybody may write.
+struct Tool(PathBuf);
+
+impl Tool {
+    fn new(script: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("bootstrap-tool-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
+        let tool = Self(directory);
+        fs::write(tool.path("newuidmap"), format!("#!/bin/sh\ncd {}\n{script}\n", tool.0.display())).unwrap();
+        fs::set_permissions(tool.path("newuidmap"), fs::Permissions::from_mode(0o755)).unwrap();
+        tool
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Started by an ordinary user, with a map that he may not write himself.
+    fn start(&self) -> Started {
+        let two = [(0, 65_534, 1), (1, 100_000, 65_536)];
+        let asked = Bootstrap {
+            clone_flags: Kind::User.flag(),
+            uid_map: two.map(|(inside, outside, count)| IdRange { inside, outside, count }).to_vec(),
+            uid_map_tool: Some(self.path("newuidmap")),
+            rootless: true,
+            setgroups: true,
+            ..Bootstrap::default()
+        };
+        Start { uid: 65_534, ..Start::default() }.with(&asked)
+    }
+}
+
+impl Drop for Tool {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 #[test]
 fn a_map_that_the_kernel_refuses_is_left_to_the_mapping_tool() {
     let Some(_alone) = alone() else { return };
-    let directory = std::env::temp_dir().join(format!("bootstrap-tool-{}", std::process::id()));
-    fs::create_dir_all(&directory).unwrap();
-    fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
-    let tool = directory.join("newuidmap");
-    let script = format!("#!/bin/sh\necho \"$# $2 $3 $4 $5 $6 $7\" > {}/said\nexit 3\n", directory.display());
-    fs::write(&tool, script).unwrap();
-    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
-    let two = [(0, 65_534, 1), (1, 100_000, 65_536)];
-    let asked = Bootstrap {
-        clone_flags: Kind::User.flag(),
-        uid_map: two.map(|(inside, outside, count)| IdRange { inside, outside, count }).to_vec(),
-        uid_map_tool: Some(tool),
-        rootless: true,
-        setgroups: true,
-        ..Bootstrap::default()
-    };
-    let said = fatal(Start { uid: 65_534, ..Start::default() }.with(&asked));
-    let arguments = fs::read_to_string(directory.join("said"));
-    fs::remove_dir_all(&directory).unwrap();
-    assert_eq!(arguments.unwrap(), "7 0 65534 1 1 100000 65536\n");
+    let tool = Tool::new("echo \"$# $2 $3 $4 $5 $6 $7\" > said; exit 3");
+    let said = fatal(tool.start());
+    assert_eq!(fs::read_to_string(tool.path("said")).unwrap(), "7 0 65534 1 1 100000 65536\n");
     let reported = said.iter().find(|line| line.starts_with("nsexec-0[")).unwrap();
     assert!(reported.contains("newuidmap: exit status: 3"), "{said:?}");
+}
+
+#[test]
+fn a_first_stage_that_is_killed_takes_the_others_with_it() {
+    let Some(_alone) = alone() else { return };
+    // While stage 1 waits for its maps.
+    let tool = Tool::new("echo $$ > said; exec sleep 20");
+    let mut started = tool.start();
+    let written = || fs::read_to_string(tool.path("said")).unwrap_or_default().trim().parse::<i32>().ok();
+    while written().is_none() {
+        std::thread::yield_now();
+    }
+    started.stage0.kill().unwrap();
+    let (status, log) = started.fails();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9));
+    let said = messages(&log, "fatal");
+    assert!(said[0].starts_with("nsexec-1[") && said[0].contains("it ended early"), "{said:?}");
+    // Nobody's child any more.
+    cofferdam_sys::setns::kill(written().unwrap(), 9).unwrap();
 }
 
 #[test]

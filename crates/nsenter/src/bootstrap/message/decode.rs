@@ -140,7 +140,9 @@ fn take(b: &mut Bootstrap, attribute: Attribute, payload: &[u8]) -> Result<()> {
         Attribute::UidMapPath => b.uid_map_tool = Some(text::path(attribute, ended(attribute, payload)?)?),
         Attribute::GidMapPath => b.gid_map_tool = Some(text::path(attribute, ended(attribute, payload)?)?),
         Attribute::TimeOffsets => b.time_offsets = text::time_offsets(attribute, ended(attribute, payload)?)?,
-        Attribute::MountSources => b.mount_sources = text::sources(attribute, without_end(attribute, payload)?)?,
+        Attribute::MountSources => {
+            b.mount_sources = text::sources(attribute, without_end(attribute, payload)?)?
+        }
     }
     Ok(())
 }
