@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use cofferdam_sys::{Errno, execveat, mmap};
+use cofferdam_sys::{Errno, execveat, mmap, open};
 
 use crate::context::{Context, Done};
 use crate::passwd;
@@ -23,7 +23,8 @@ pub(crate) fn exec(c: &mut Context, argv: List<'_>, env: List<'_>) -> Done {
 }
 
 /// As [`exec`], of what a descriptor names: it need not be visible in this mount namespace.
-pub(crate) fn exec_fd(fd: i32, argv: List<'_>, env: List<'_>) -> Done {
+pub(crate) fn exec_fd(c: &Context, fd: i32, control: i32, argv: List<'_>, env: List<'_>) -> Done {
+    open::dup_onto(c.control, control)?;
     let argv = mmap::vector(argv.count(), argv.iter())?;
     let env = mmap::vector(env.count(), env.iter())?;
     Err(execveat::fexecve(fd, &argv, &env).into())

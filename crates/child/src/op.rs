@@ -462,6 +462,8 @@ mod table {
         ExecFd {
             /// The program.
             fd: i32,
+            /// The number that the control socket gets.
+            control: i32,
             /// Arguments.
             argv: List<'a>,
             /// Environment.

@@ -176,7 +176,7 @@ fn process(c: &mut Context, op: &Op<'_>) -> Done {
         Op::NoNewPrivs {} => Ok(cofferdam_sys::prctl::set_no_new_privs()?),
         Op::Seccomp { flags, filter } => seccomp::install(c, flags, filter),
         Op::Exec { argv, env } => exec::exec(c, argv, env),
-        Op::ExecFd { fd, argv, env } => exec::exec_fd(fd, argv, env),
+        Op::ExecFd { fd, control, argv, env } => exec::exec_fd(c, fd, control, argv, env),
         Op::Home { uid } => exec::home(c, uid),
         _ => joined(c, op),
     }

@@ -3,6 +3,7 @@
 //! Called by crates above this one that need a process which joins namespaces or waits for wishes. It says
 //! nothing of what the operations are; it may not leave a process behind.
 
+use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,10 @@ pub struct Child {
     first: Lowered,
     pid: i32,
     pidfd: OwnedFd,
+    /// Whether a process is awaited that carries on.
+    successor: bool,
+    /// What was said and not asked for yet.
+    heard: VecDeque<Said>,
     reaped: bool,
 }
 
@@ -100,7 +105,9 @@ impl Child {
         let newborn = spawn::spawn(&first, keep, None, None)?;
         let pidfd = pidfd::duplicate(newborn.born.pidfd.raw());
         let pidfd = pidfd.map_err(|e| Error::system("keeping the process", e))?.into();
-        Ok(Self { pid: newborn.born.pid, newborn, first, pidfd, reaped: false })
+        let successor = first.program.steps().iter().any(|step| step.op == "Successor");
+        let pid = newborn.born.pid;
+        Ok(Self { newborn, first, pid, pidfd, successor, heard: VecDeque::new(), reaped: false })
     }
 
     /// Sends a program to a child that obeys ([`Op::Obey`]), with the descriptors that it names by their
@@ -127,38 +134,55 @@ impl Child {
     /// When the conversation breaks down.
     pub fn hear(&mut self, told: &Operations, deadline: Option<Instant>) -> Result<Said> {
         loop {
+            // The one that carries on may speak before the first process has told of it.
+            if !self.successor
+                && let Some(said) = self.heard.pop_front()
+            {
+                return Ok(said);
+            }
             if !readable(self.control(), deadline)? {
                 return Ok(Said::Nothing);
             }
-            match talk::hear(self.control())? {
-                Event::Hello => {}
-                Event::Done => return Ok(Said::Done),
-                Event::Failed(failure) => {
-                    return Ok(Said::NotReady(failure.render(self.first.program.steps())));
-                }
-                Event::Denied(failure) => return Ok(Said::Failed(failure.render(told.0.steps()))),
-                Event::Descriptor(fd) => return Ok(Said::Descriptor(fd)),
-                Event::Successor(pidfd) => self.succeed(pidfd)?,
-                Event::Gone => return Ok(Said::Ended(self.ended())),
-                Event::Reached(_) | Event::Terminal(_) | Event::Listener(_) => {
-                    return Err(Error::new(ErrorKind::System, "understanding the child"));
-                }
-            }
+            self.listen(told)?;
         }
     }
 
-    /// The first process has made way for the one that carries on.
-    fn succeed(&mut self, pidfd: OwnedFd) -> Result<()> {
-        // Reaped by another part of this process, it has ended as well.
-        let _ = wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false);
-        let gone = || Error::new(ErrorKind::System, "making the process: it ended before it was ready");
-        self.pid = pid::of_pidfd(pidfd.as_raw_fd()).filter(|p| *p > 0).ok_or_else(gone)?;
-        self.pidfd = pidfd;
+    /// Takes the next word.
+    fn listen(&mut self, told: &Operations) -> Result<()> {
+        let said = match talk::hear(self.control())? {
+            Event::Hello => return Ok(()),
+            Event::Successor(pidfd) => {
+                self.succeed(pidfd);
+                return Ok(());
+            }
+            Event::Done => Said::Done,
+            Event::Failed(failure) => Said::NotReady(failure.render(self.first.program.steps())),
+            Event::Denied(failure) => Said::Failed(failure.render(told.0.steps())),
+            Event::Descriptor(fd) => Said::Descriptor(fd),
+            Event::Gone => {
+                // There will be no successor.
+                self.successor = false;
+                Said::Ended(self.wait())
+            }
+            Event::Reached(_) | Event::Terminal(_) | Event::Listener(_) => {
+                return Err(Error::new(ErrorKind::System, "understanding the child"));
+            }
+        };
+        self.heard.push_back(said);
         Ok(())
     }
 
-    /// How it ended. One that closed its socket and stays is ended.
-    fn ended(&mut self) -> Option<ExitStatus> {
+    /// The first process has made way for the one that carries on.
+    fn succeed(&mut self, pidfd: OwnedFd) {
+        // Reaped by another part of this process, it has ended as well.
+        let _ = wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false);
+        self.pid = pid::of_pidfd(pidfd.as_raw_fd()).unwrap_or(0);
+        self.pidfd = pidfd;
+        self.successor = false;
+    }
+
+    /// How it ended, once it has closed its socket; one that stays all the same is ended.
+    pub fn wait(&mut self) -> Option<ExitStatus> {
         let deadline = Instant::now().checked_add(LAST_MOMENTS);
         if !readable(self.pidfd.as_raw_fd(), deadline).unwrap_or_default() {
             let _ = pidfd::send_signal(self.pidfd.as_raw_fd(), SIGKILL);
@@ -174,8 +198,15 @@ impl Child {
 
     /// Ends it, and says how it ended: by a signal that is ours, unless it was faster.
     pub fn kill(&mut self) -> Option<ExitStatus> {
+        // Killed now, the first process could not tell of the one that carries on.
+        let deadline = Instant::now().checked_add(LAST_MOMENTS);
+        while self.successor && readable(self.control(), deadline).unwrap_or_default() {
+            if self.listen(&Operations::default()).is_err() {
+                break;
+            }
+        }
         let _ = pidfd::send_signal(self.pidfd.as_raw_fd(), SIGKILL);
-        self.ended()
+        self.wait()
     }
 
     /// Its number in the caller's PID namespace.

@@ -44,6 +44,12 @@ impl Error {
         Self { step, object, part: part.into(), errno, detail: said, hint: None }
     }
 
+    /// A question about a network namespace that was not answered.
+    pub(crate) fn asking(part: &'static str, Refusal { errno, said }: Refusal) -> Self {
+        let (step, object) = ("asking for the network's state", "of the namespace".to_owned());
+        Self { step, object, part: part.to_owned(), errno, detail: said, hint: None }
+    }
+
     /// Adds what to do, when the error number is this one.
     pub(crate) fn hint_for(mut self, errno: Errno, hint: &'static str) -> Self {
         if self.errno == errno.0 {

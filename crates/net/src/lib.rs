@@ -9,6 +9,7 @@
 //! the attributes of the device and its permanent addresses of global scope. Routes are not kept.
 
 mod error;
+mod interfaces;
 mod message;
 mod move_device;
 mod route;
@@ -16,4 +17,5 @@ mod route;
 mod tests;
 
 pub use error::Error;
+pub use interfaces::{Interface, interfaces};
 pub use move_device::move_device;

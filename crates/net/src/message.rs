@@ -148,12 +148,28 @@ impl Address {
         let Some(attribute) = find(IFA_LOCAL).or_else(|| find(IFA_ADDRESS)) else { return "?".into() };
         let mut value = vec![0; attribute.value_len()];
         attribute.emit_value(&mut value);
-        let v4 = <[u8; 4]>::try_from(value.as_slice()).map(std::net::IpAddr::from);
-        match v4.or_else(|_| <[u8; 16]>::try_from(value.as_slice()).map(std::net::IpAddr::from)) {
-            Ok(address) => format!("{address}/{}", self.prefix),
-            Err(_) => "?".into(),
-        }
+        ip(&value).map_or_else(|| "?".into(), |address| format!("{address}/{}", self.prefix))
     }
+}
+
+impl Message {
+    /// The address that a message tells of and its prefix, in bits, whatever its scope.
+    pub(crate) fn address(&self) -> Option<(std::net::IpAddr, u8)> {
+        let prefix = *self.head.get(1).filter(|_| self.kind == RTM_NEWADDR)?;
+        let value = self.attribute(IFA_LOCAL).or_else(|| self.attribute(IFA_ADDRESS))?;
+        Some((ip(&value)?, prefix))
+    }
+
+    /// The flags of a link.
+    pub(crate) fn link_flags(&self) -> Option<u32> {
+        let bytes = self.head.get(8..12).filter(|_| self.kind == RTM_NEWLINK)?;
+        Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+    }
+}
+
+fn ip(bytes: &[u8]) -> Option<std::net::IpAddr> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(std::net::IpAddr::from);
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(std::net::IpAddr::from)).ok()
 }
 
 fn text(kind: u16, value: &str) -> DefaultNla {

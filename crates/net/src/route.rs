@@ -4,11 +4,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use cofferdam_sys::Errno;
 use cofferdam_sys::clone3::CLONE_NEWNET;
 use cofferdam_sys::setns::setns;
+use cofferdam_sys::socket::{recv_netlink, send};
 use netlink_packet_core::{
     ErrorMessage, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader,
     NetlinkMessage, NetlinkPayload, NlasIterator,
@@ -41,9 +42,45 @@ impl From<io::Error> for Refusal {
 
 type Result<T> = std::result::Result<T, Refusal>;
 
+/// How large an answer of the kernel's may be: it fills buffers of at most 32 kB.
+const LARGEST: usize = 64 << 10;
+
+/// A socket that was opened here, or one that was handed over.
+enum Channel {
+    Own(Socket),
+    Given(OwnedFd),
+}
+
+impl Channel {
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Own(socket) => uninterrupted(|| socket.send_to(bytes, &SocketAddr::new(0, 0), 0)).map(drop),
+            Self::Given(fd) => {
+                send(fd.as_raw_fd(), bytes, &[]).map_err(|e| io::Error::from_raw_os_error(e.0))
+            }
+        }
+    }
+
+    /// A datagram, and the port that it is from.
+    fn receive(&self) -> io::Result<(Vec<u8>, u32)> {
+        match self {
+            Self::Own(socket) => {
+                uninterrupted(|| socket.recv_from_full()).map(|(bytes, from)| (bytes, from.port_number()))
+            }
+            Self::Given(fd) => {
+                let mut bytes = vec![0; LARGEST];
+                let received = recv_netlink(fd.as_raw_fd(), &mut bytes);
+                let (n, port) = received.map_err(|e| io::Error::from_raw_os_error(e.0))?;
+                bytes.truncate(n);
+                Ok((bytes, port))
+            }
+        }
+    }
+}
+
 /// A socket; it belongs to the network namespace that it was opened in, whoever uses it.
 pub(crate) struct Route {
-    socket: Socket,
+    socket: Channel,
     sequence: u32,
 }
 
@@ -54,7 +91,12 @@ impl Route {
         // The kernel's own words are a help and not a need.
         let _ = socket.set_ext_ack(true);
         let _ = socket.set_cap_ack(true);
-        Ok(Self { socket, sequence: 0 })
+        Ok(Self { socket: Channel::Own(socket), sequence: 0 })
+    }
+
+    /// One that somebody else opened, in the namespace that it is about.
+    pub(crate) fn of(socket: OwnedFd) -> Self {
+        Self { socket: Channel::Given(socket), sequence: 0 }
     }
 
     /// In another namespace: a thread goes there, opens the socket and ends.
@@ -94,12 +136,12 @@ impl Route {
         message.finalize();
         let mut bytes = vec![0; message.buffer_len()];
         message.serialize(&mut bytes);
-        uninterrupted(|| self.socket.send_to(&bytes, &SocketAddr::new(0, 0), 0))?;
+        self.socket.send(&bytes)?;
 
         let (mut answers, mut torn) = (Vec::new(), false);
         loop {
-            let (datagram, sender) = uninterrupted(|| self.socket.recv_from_full())?;
-            if sender.port_number() != 0 {
+            let (datagram, sender) = self.socket.receive()?;
+            if sender != 0 {
                 continue; // anybody may send to a netlink socket; only the kernel is port 0
             }
             for (header, payload) in split(&datagram)? {

@@ -33,6 +33,7 @@ pub mod fcntl;
 mod fd;
 pub mod fsopen;
 pub mod getdents64;
+pub mod ioctl_ns;
 pub mod ioprio_set;
 pub mod keyctl;
 pub mod memfd_create;
@@ -66,3 +67,29 @@ pub use fd::Fd;
 
 /// The kernel's answer.
 pub type Result<T> = core::result::Result<T, Errno>;
+
+/// Has a function called before `main`, by the dynamic loader or the start of a static program
+/// (`.init_array`, see the System V ABI). The function must do without what `main` sets up.
+///
+/// ```
+/// static EARLY: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+/// fn early() {
+///     EARLY.store(true, std::sync::atomic::Ordering::Relaxed);
+/// }
+/// cofferdam_sys::constructor!(early);
+/// assert!(EARLY.load(std::sync::atomic::Ordering::Relaxed));
+/// ```
+#[macro_export]
+macro_rules! constructor {
+    ($function:path) => {
+        const _: () = {
+            extern "C" fn call() {
+                $function()
+            }
+            #[used]
+            // SAFETY: the section holds pointers to functions without results, and this is one.
+            #[unsafe(link_section = ".init_array")]
+            static ENTRY: extern "C" fn() = call;
+        };
+    };
+}

@@ -155,3 +155,68 @@ pub fn recv(socket: i32, buffer: &mut [u8]) -> Result<(usize, [Option<Fd>; MAX_F
     }
     Ok((n, fds))
 }
+
+/// Receives one message of a socket of netlink(7) and the port that sent it: 0 is the kernel.
+/// <https://man7.org/linux/man-pages/man2/recvmsg.2.html>
+///
+/// # Errors
+/// As the man page; `EMSGSIZE` when the buffer is too small.
+///
+/// ```
+/// use cofferdam_sys::socket::*;
+/// let socket = route().unwrap();
+/// // RTM_GETLINK with NLM_F_REQUEST | NLM_F_DUMP, as a struct nlmsghdr and a struct rtgenmsg.
+/// send(socket.raw(), &[20, 0, 0, 0, 18, 0, 1, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], &[]).unwrap();
+/// let mut buffer = [0; 65536];
+/// let (n, port) = recv_netlink(socket.raw(), &mut buffer).unwrap();
+/// assert!(n > 16 && port == 0);
+/// ```
+pub fn recv_netlink(socket: i32, buffer: &mut [u8]) -> Result<(usize, u32)> {
+    const MSG_TRUNC: i32 = 0x20;
+    // struct sockaddr_nl: family and padding, port, groups.
+    let mut name = [0u32; 3];
+    let mut iov = IoVec { base: buffer.as_mut_ptr(), len: buffer.len() };
+    let mut message = MsgHdr {
+        name: name.as_mut_ptr().cast(),
+        name_len: 12,
+        iov: &raw mut iov,
+        iov_len: 1,
+        control: core::ptr::null_mut(),
+        control_len: 0,
+        flags: 0,
+    };
+    let n = loop {
+        // SAFETY: everything the header points to lives until the call returns and has the room said.
+        match unsafe { syscall!(nr::RECVMSG, socket, &raw mut message, 0u32) } {
+            Err(Errno::EINTR) => {}
+            other => break other?,
+        }
+    };
+    if message.flags & MSG_TRUNC != 0 {
+        return Err(Errno::EMSGSIZE);
+    }
+    let [_, port, _] = name;
+    Ok((n, port))
+}
+
+/// Who made the other end of a connected pair: process, user and group, as seen from here.
+/// <https://man7.org/linux/man-pages/man7/unix.7.html>
+///
+/// # Errors
+/// `ENOTSOCK`, `EBADF`.
+///
+/// ```
+/// let (a, _b) = cofferdam_sys::socket::pair().unwrap();
+/// let (pid, _, _) = cofferdam_sys::socket::peer(a.raw()).unwrap();
+/// assert_eq!(pid.unsigned_abs(), std::process::id());
+/// ```
+pub fn peer(socket: i32) -> Result<(i32, u32, u32)> {
+    const SO_PEERCRED: u32 = 17;
+    let (mut credentials, mut length) = ([0u32; 3], 12u32);
+    // SAFETY: room for the twelve bytes of struct ucred, and their number.
+    unsafe {
+        syscall!(nr::GETSOCKOPT, socket, SOL_SOCKET, SO_PEERCRED, credentials.as_mut_ptr(), &raw mut length)
+    }?;
+    let [pid, uid, gid] = credentials;
+    Ok((pid.cast_signed(), uid, gid))
+}
