@@ -10,6 +10,14 @@ use crate::message::{Link, Message};
 use crate::route::{Refusal, Route};
 
 /// A network interface.
+///
+/// ```
+/// let socket = cofferdam_sys::socket::route().unwrap();
+/// for cofferdam_net::Interface { name, up, addresses, .. } in cofferdam_net::interfaces(socket.into())? {
+///     println!("{name} {up} {addresses:?}");
+/// }
+/// # Ok::<(), cofferdam_net::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
     /// Its index in its namespace.

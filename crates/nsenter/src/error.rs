@@ -67,6 +67,11 @@ pub enum Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// How a helper ended in the middle of a call.
+///
+/// ```
+/// use cofferdam_nsenter::Crash;
+/// assert_eq!(Crash::Signaled(11).to_string(), "the helper was killed by signal 11");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Crash {

@@ -26,6 +26,10 @@ pub(crate) mod by {
     use super::{Operations, OwnedFd, Result};
 
     /// Somebody who has helpers.
+    ///
+    /// ```
+    /// fn somebody(_: &impl cofferdam_nsenter::Inside) {} // an `Enter` or a `Resident`: every `Helper`
+    /// ```
     pub trait Helper {
         /// Has the child program run operations inside.
         ///

@@ -40,6 +40,20 @@ pub(crate) fn all() -> Vec<Module> {
             });
             Ok(links.collect::<Vec<_>>())
         }),
+        Module::typed("look", |pid: u32| {
+            /// What engines leave to the root of a container.
+            const USUAL: u64 = 0xa804_25fb;
+            cofferdam_sys::capset::capset(USUAL, USUAL, 0).unwrap();
+            let of = std::path::PathBuf::from(format!("/proc/{pid}"));
+            let mut seen = vec![if of.exists() { "there".to_owned() } else { "not there".to_owned() }];
+            for file in ["exe", "root", "cwd", "fd/0", "ns/mnt"] {
+                seen.extend(std::fs::read_link(of.join(file)).map(|l| format!("{file} {l:?}")));
+            }
+            for file in ["environ", "maps", "mem", "auxv"] {
+                seen.extend(std::fs::File::open(of.join(file)).map(|_| file.to_owned()));
+            }
+            Ok(seen)
+        }),
         Module::typed("threads", |(): ()| {
             let threads: Vec<_> = (0..8).map(|n| std::thread::spawn(move || n)).collect();
             Ok(threads.into_iter().map(|t| t.join().unwrap()).sum::<i32>())
@@ -129,7 +143,7 @@ fn nothing_of_the_caller_is_open_in_a_helper_and_its_input_is_nowhere_to_be_read
     let enter = world.target().enter();
     for file in ["/proc/self/cmdline", "/proc/self/environ"] {
         let text: String = enter.call("read", &file).unwrap();
-        assert!(!text.contains(file) && !text.contains("PATH=/"), "{text:?}");
+        assert!(!text.contains(file) && !text.contains("CARGO") && !text.starts_with("PATH="), "{text:?}");
     }
 }
 

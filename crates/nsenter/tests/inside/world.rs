@@ -55,8 +55,8 @@ impl World {
             .args(["--fork", "--kill-child", "--root"])
             .arg(&root)
             .args(["--wd", "/home/user"]);
-        let script = format!("mount -t proc proc /proc; cd /home/user; {script}");
-        command.args(["--", "/bin/sh", "-c", &script]).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.arg("--mount-proc");
+        command.args(["--", "/bin/sh", "-c", script]).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
