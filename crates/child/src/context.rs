@@ -68,6 +68,9 @@ impl<const N: usize> Buffer<N> {
 /// A path, as long as the kernel allows.
 pub(crate) type Path = Buffer<4096>;
 
+/// The most mounts that are held.
+const HELD: usize = 256;
+
 #[derive(Debug)]
 pub(crate) struct Context {
     /// Socket to whoever waits for us: the parent, later perhaps `start`.
@@ -88,6 +91,8 @@ pub(crate) struct Context {
     pub(crate) null: Option<Fd>,
     /// The empty read-only tmpfs over the first masked directory: the others' are copies of it.
     pub(crate) empty: Option<Fd>,
+    /// Mounts that become read-only last, in the order in which they were made.
+    pub(crate) held: [Option<Fd>; HELD],
     pub(crate) found: Path,
     pub(crate) home: Path,
     pub(crate) in_cwd: bool,
@@ -109,6 +114,7 @@ impl Context {
             directory: None,
             null: None,
             empty: None,
+            held: [const { None }; HELD],
             found: Buffer::new(),
             home: Buffer::new(),
             in_cwd: false,

@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use cofferdam_sys::fsopen::{self, AT_RECURSIVE, OPEN_TREE_CLONE};
-use cofferdam_sys::mount_setattr::{MOUNT_ATTR_IDMAP, MountAttr, mount_setattr};
+use cofferdam_sys::mount_setattr::{MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, MountAttr, mount_setattr};
 use cofferdam_sys::{Errno, Fd, Result, dirs, mknodat, open, stat};
 
 use crate::context::{Buffer, Context, Done};
@@ -17,8 +17,10 @@ use crate::{node, tree};
 pub(crate) fn run(c: &mut Context, op: &Op<'_>) -> Done {
     match *op {
         Op::Mount { .. } => filesystem(c, op),
-        Op::MountLegacy { target, fstype, source, flags, data, propagation } => {
-            legacy(c, target, (source, fstype, flags, data), propagation)
+        Op::MountLegacy { target, fstype, source, flags, data, propagation, hold } => {
+            let mount = legacy(c, target, (source, fstype, flags, data))?;
+            propagate(&mount, propagation)?;
+            if hold { Ok(keep(c, mount)?) } else { Ok(()) }
         }
         Op::Bind { .. } => bind(c, op),
         Op::SetAttr { target, set, clear, rec_set, rec_clear, propagation } => {
@@ -37,7 +39,7 @@ fn filesystem(c: &mut Context, op: &Op<'_>) -> Done {
     else {
         return Err(Errno::ENOSYS.into());
     };
-    let Op::Mount { copy_up, inherit_mode, .. } = *op else { return Err(Errno::ENOSYS.into()) };
+    let Op::Mount { copy_up, inherit_mode, hold, .. } = *op else { return Err(Errno::ENOSYS.into()) };
     let links = if symlinks { Links::Follow } else { Links::Refuse };
     let at = directory(c, target, links)?;
     not_proc(&at, target)?;
@@ -59,7 +61,20 @@ fn filesystem(c: &mut Context, op: &Op<'_>) -> Done {
     }
     change(&mount, AT_RECURSIVE, rec_set, rec_clear)?;
     fsopen::move_mount(mount.raw(), at.raw())?;
-    propagate(&mount, propagation)
+    propagate(&mount, propagation)?;
+    if hold { Ok(keep(c, mount)?) } else { Ok(()) }
+}
+
+/// For [`Op::Seal`].
+fn keep(c: &mut Context, mount: Fd) -> Result<()> {
+    *c.held.iter_mut().find(|slot| slot.is_none()).ok_or(Errno::E2BIG)? = Some(mount);
+    Ok(())
+}
+
+/// The next of those.
+pub(crate) fn seal(c: &mut Context, recursive: bool) -> Done {
+    let mount = c.held.iter_mut().find_map(Option::take).ok_or(Errno::EBADMSG)?;
+    Ok(change(&mount, if recursive { AT_RECURSIVE } else { 0 }, MOUNT_ATTR_RDONLY, 0)?)
 }
 
 /// The mount point of a file system. One that must not be reached through links is refused as what it
@@ -112,15 +127,13 @@ fn legacy(
     c: &Context,
     target: &CStr,
     (source, fstype, flags, data): (&CStr, &CStr, u64, &CStr),
-    p: &[u8],
-) -> Done {
+) -> Result<Fd> {
     let at = inside::ensure(c.root()?, target, Missing::Directory(0o755), Links::Follow)?;
     not_proc(&at, target)?;
     dirs::fchdir(at.raw())?;
     fsopen::mount_here(source, fstype, flags, data)?;
     dirs::chdir(c"/")?;
-    let mount = inside::find(c.root()?, target, open::O_PATH, Links::Follow)?;
-    propagate(&mount, p)
+    inside::find(c.root()?, target, open::O_PATH, Links::Follow)
 }
 
 fn bind(c: &mut Context, op: &Op<'_>) -> Done {

@@ -157,6 +157,8 @@ mod table {
             copy_up: bool,
             /// Whether it gets the permission bits of the target.
             inherit_mode: bool,
+            /// Whether it is kept at hand, for [`Op::Seal`].
+            hold: bool,
             /// User namespace of an idmap, or -1.
             idmap: i32,
         }
@@ -174,6 +176,8 @@ mod table {
             data: &'a CStr,
             /// Propagation changes.
             propagation: &'a [u8],
+            /// As [`Op::Mount`]'s.
+            hold: bool,
         }
         /// Mounts a file or directory of the host inside.
         Bind {
@@ -218,6 +222,12 @@ mod table {
             rec_clear: u64,
             /// Propagation changes.
             propagation: &'a [u8],
+        }
+        /// Makes the next of the mounts that were held read-only: a second look-up of its path could find
+        /// another one.
+        Seal {
+            /// Whether those below become it too.
+            recursive: bool,
         }
         /// Makes a device node inside; one that is there and the same is kept.
         Node {

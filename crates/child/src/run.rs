@@ -119,6 +119,7 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::MoveRoot {} => root::move_root(c),
         Op::Chroot {} => root::chroot(c),
         Op::Mount { .. } | Op::MountLegacy { .. } | Op::Bind { .. } | Op::SetAttr { .. } => mount::run(c, op),
+        Op::Seal { recursive } => mount::seal(c, recursive),
         Op::Node { path, mode, dev, uid, gid } => node::node(c, path, node::Node { mode, dev, uid, gid }),
         Op::Symlink { path, target } => node::symlink(c, path, target),
         Op::Directory { path, mode } => node::directory(c, path, mode),

@@ -116,6 +116,7 @@ fn filesystem(p: &mut Program, m: &MountPlan, target: &str, fs: &Fs<'_>, idmap: 
             flags: legacy_flags(early(m, m.attr)),
             data: &c_string(data),
             propagation: &propagation,
+            hold: m.late_readonly,
         };
         return p.step("mounting", object, &m.pointer, op);
     }
@@ -131,6 +132,7 @@ fn filesystem(p: &mut Program, m: &MountPlan, target: &str, fs: &Fs<'_>, idmap: 
         symlinks: fs.symlinks,
         copy_up: fs.copy_up,
         inherit_mode: fs.inherit_mode,
+        hold: m.late_readonly,
         idmap: idmap.unwrap_or(-1),
     };
     p.step("mounting", object, &m.pointer, op);
@@ -243,14 +245,7 @@ fn set_attr(p: &mut Program, m: &MountPlan) {
 /// What was left writable until everything inside was made.
 pub(super) fn late(p: &mut Program, plan: &InitPlan) {
     for m in plan.mounts.iter().filter(|m| m.late_readonly) {
-        let op = Op::SetAttr {
-            target: &c_string(m.target.as_str()),
-            set: m.attr.set & MOUNT_ATTR_RDONLY,
-            clear: 0,
-            rec_set: m.recursive_attr.set & MOUNT_ATTR_RDONLY,
-            rec_clear: 0,
-            propagation: &[],
-        };
+        let op = Op::Seal { recursive: m.recursive_attr.set & MOUNT_ATTR_RDONLY != 0 };
         p.step("making read-only", m.target.as_str(), &m.pointer, op);
     }
 }
