@@ -23,6 +23,8 @@ pub(crate) type Figures = BTreeMap<&'static str, f64>;
 pub(crate) struct Extras {
     /// Runs a second, 200 runs, 8 at a time.
     pub(crate) rate: Figures,
+    /// The same where the library does it, in this process, or a program is started for each.
+    pub(crate) library_rate: Figures,
     /// System calls of one `run`, of all its processes.
     pub(crate) calls: Figures,
     /// Largest peak memory of any process of one `run`, in megabytes.
@@ -37,15 +39,12 @@ pub(crate) fn measure(
     tasks: &[Task],
     bundles: &Bundles,
 ) -> Result<Extras, String> {
-    let runs: Vec<&Task> = tasks.iter().filter(|t| t.job == Job::Run).collect();
-    let mut rounds: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for _ in 0..options.rounds {
-        for task in &runs {
-            rounds.entry(task.who).or_default().push(rate(task)?);
-        }
+    let (rate, library_rate) = (rates(options, tasks, Job::Run)?, rates(options, tasks, Job::Library)?);
+    let none = Figures::new;
+    let mut extras = Extras { rate, library_rate, calls: none(), memory: none(), size: none() };
+    if options.library {
+        return Ok(extras);
     }
-    let rate = rounds.into_iter().filter_map(|(who, rates)| Some((who, median(&rates)?))).collect();
-    let mut extras = Extras { rate, calls: Figures::new(), memory: Figures::new(), size: Figures::new() };
     for task in tasks.iter().filter(|t| t.job == Job::Run || t.who == "bubblewrap") {
         extras.memory.insert(task.who, memory(task, bundles)?);
         if let Some(calls) = calls(task, bundles)? {
@@ -57,6 +56,17 @@ pub(crate) fn measure(
         extras.size.insert(contestant.name, to_f64(data.len()) / 1e6);
     }
     Ok(extras)
+}
+
+/// Runs a second of everyone who does this job.
+fn rates(options: &Options, tasks: &[Task], job: Job) -> Result<Figures, String> {
+    let mut rounds: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
+    for _ in 0..options.rounds {
+        for task in tasks.iter().filter(|t| t.job == job) {
+            rounds.entry(task.who).or_default().push(rate(task)?);
+        }
+    }
+    Ok(rounds.into_iter().filter_map(|(who, rates)| Some((who, median(&rates)?))).collect())
 }
 
 /// Runs a second.

@@ -11,6 +11,7 @@ mod chart;
 mod contestant;
 mod extras;
 mod host;
+mod library;
 mod measure;
 mod options;
 mod profile;
@@ -41,11 +42,12 @@ fn bench(options: &Options, dir: &std::path::Path) -> Result<(), String> {
     let contestants = contestant::find(options, dir, &bundles)?;
     let host = host::describe(&contestants);
     println!("{host}");
-    let tasks = tasks::all(&contestants, &bundles)?;
+    let tasks = tasks::all(options, &contestants, &bundles)?;
     let timed = measure::all(options, &tasks)?;
     let extras = extras::measure(options, &contestants, &tasks, &bundles)?;
-    tasks::end(&contestants, &bundles)?;
-    let report = report::Report::new(host, &timed, &extras);
+    let heaps = library::heaps(options, &tasks)?;
+    tasks::end(options, &contestants, &bundles)?;
+    let report = report::Report::new(host, &timed, &extras, &heaps);
     println!("{report}");
     report.write_json(options.json.as_deref())?;
     options.svg.as_deref().map_or(Ok(()), |path| chart::write(path, &report))

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 const USAGE: &str =
-    "usage: cofferdam-bench [--quick] [--seed N] [--cofferdam PATH] [--json FILE] [--svg FILE]
+    "usage: cofferdam-bench [--quick] [--library] [--seed N] [--cofferdam PATH] [--json FILE] [--svg FILE]
 
   --quick           fewer runs: a first impression in about half a minute
+  --library         only what a program sees that embeds the library, or starts the others
   --seed N          order of the blocks (1)
   --cofferdam PATH  the binary to measure (the one beside this program)
   --json FILE       write every figure as JSON
@@ -22,6 +23,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) seed: u64,
     pub(crate) cofferdam: PathBuf,
+    /// The library only.
+    pub(crate) library: bool,
     pub(crate) json: Option<PathBuf>,
     pub(crate) svg: Option<PathBuf>,
     /// Set for the second process, the one in the private world: its directory.
@@ -37,6 +40,7 @@ impl Options {
             rounds: 3,
             seed: 1,
             cofferdam: beside_this_program()?,
+            library: false,
             json: None,
             svg: None,
             inside: None,
@@ -52,6 +56,7 @@ impl Options {
                     options.seed = value()?.parse().map_err(|_| format!("--seed takes a number\n{USAGE}"))?
                 }
                 "--cofferdam" => options.cofferdam = value()?.into(),
+                "--library" => options.library = true,
                 "--json" => options.json = Some(value()?.into()),
                 "--svg" => options.svg = Some(value()?.into()),
                 "--inside" => options.inside = Some(value()?.into()),

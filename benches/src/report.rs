@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::contestant::OURS;
 use crate::extras::{Extras, Figures};
 use crate::host::Host;
+use crate::library::Heaps;
 use crate::measure::{Timed, median};
 use crate::tasks::Job;
 
@@ -43,10 +44,15 @@ const TARGETS: &[(&str, Against, f64, bool)] = &[
     ("sandbox with limits and a filter, hot", Against::Row("run, hot"), 1.2, false),
     ("run, default seccomp profile, hot", Against::Above("run, hot"), 0.5, false),
     (RATE, Against::Other("crun"), 1.6, true),
+    ("run by a program, library or spawned, hot", Against::Other("floor"), 1.2, false),
+    (LARGE, Against::Row(SMALL), 1.2, false),
     (MEMORY, Against::Other("crun"), 1.0, false),
     (SIZE, Against::Alone, 3.0, false),
 ];
 
+const SMALL: &str = "run by the library, 10 MB of heap";
+const LARGE: &str = "run by the library, 1 GB of heap";
+const LIBRARY_RATE: &str = "200 by a program, 8 at a time";
 const RATE: &str = "200 runs, 8 at a time";
 const MEMORY: &str = "peak memory of one run";
 const SIZE: &str = "size of the binary";
@@ -57,7 +63,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(host: Host, timed: &[Timed], extras: &Extras) -> Report {
+    pub(crate) fn new(host: Host, timed: &[Timed], extras: &Extras, heaps: &Heaps) -> Report {
         let mut rows = Vec::new();
         for job in Job::ALL {
             let mut add = |label: String, what: fn(&Timed) -> &[f64]| {
@@ -74,9 +80,15 @@ impl Report {
             add(format!("{}, idle", job.name()), |t| &t.idle);
         }
         let mut add = |label: &str, unit, figures: &Figures| {
-            rows.push(Row { label: label.to_owned(), unit, figures: figures.clone() });
+            if !figures.is_empty() {
+                rows.push(Row { label: label.to_owned(), unit, figures: figures.clone() });
+            }
         };
+        let ours = |figure: Option<f64>| figure.map(|f| (OURS, f)).into_iter().collect();
+        add(SMALL, "ms", &ours(heaps.small));
+        add(LARGE, "ms", &ours(heaps.large));
         add(RATE, "/s", &extras.rate);
+        add(LIBRARY_RATE, "/s", &extras.library_rate);
         add("system calls of one run", "", &extras.calls);
         add(MEMORY, "MB", &extras.memory);
         add(SIZE, "MB", &extras.size);

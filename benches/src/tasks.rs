@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::bundle::Bundles;
 use crate::contestant::{Contestant, Kind, OURS};
+use crate::options::Options;
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +26,20 @@ pub(crate) enum Job {
     Sandbox,
     /// The same with limits and a seccomp filter.
     SandboxLimited,
+    /// As `run`, from this process: in it by the library, and the others as programs that it starts.
+    Library,
 }
 
 impl Job {
-    pub(crate) const ALL: [Job; 6] =
-        [Job::Run, Job::RunFiltered, Job::Lifecycle, Job::Exec, Job::Sandbox, Job::SandboxLimited];
+    pub(crate) const ALL: [Job; 7] = [
+        Job::Run,
+        Job::RunFiltered,
+        Job::Lifecycle,
+        Job::Exec,
+        Job::Sandbox,
+        Job::SandboxLimited,
+        Job::Library,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -39,6 +49,7 @@ impl Job {
             Job::Exec => "exec",
             Job::Sandbox => "sandbox",
             Job::SandboxLimited => "sandbox with limits and a filter",
+            Job::Library => "run by a program, library or spawned",
         }
     }
 }
@@ -52,6 +63,15 @@ pub(crate) struct Task {
 }
 
 impl Task {
+    /// Something that is not a command.
+    pub(crate) fn action(
+        job: Job,
+        who: &'static str,
+        action: impl Fn() -> Result<(), String> + Sync + 'static,
+    ) -> Self {
+        Self { job, who, action: Box::new(action), command: None }
+    }
+
     pub(crate) fn run(&self) -> Result<(), String> {
         (self.action)().map_err(|why| format!("{} of {}: {why}", self.job.name(), self.who))
     }
@@ -65,16 +85,24 @@ impl Task {
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
 /// A name that no container of this benchmark has had.
-fn fresh(prefix: &str) -> String {
+pub(crate) fn fresh(prefix: &str) -> String {
     format!("{prefix}-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// Every task; the containers for `exec` are started here.
-pub(crate) fn all(contestants: &[Contestant], bundles: &Bundles) -> Result<Vec<Task>, String> {
+pub(crate) fn all(
+    options: &Options,
+    contestants: &[Contestant],
+    bundles: &Bundles,
+) -> Result<Vec<Task>, String> {
     let mut tasks = Vec::new();
     for contestant in contestants {
+        tasks.extend(library(contestant, bundles)?);
+        if options.library {
+            continue;
+        }
         match contestant.kind {
-            Kind::Floor => tasks.push(floor(contestant, bundles)),
+            Kind::Floor => tasks.push(floor(Job::Run, contestant, bundles)),
             Kind::Bubblewrap => tasks.push(bubblewrap(contestant, bundles)),
             Kind::Runtime => {
                 tasks.push(run(Job::Run, contestant, &bundles.plain, bundles));
@@ -113,9 +141,19 @@ fn single(
     }
 }
 
-fn floor(contestant: &Contestant, bundles: &Bundles) -> Task {
+/// The library itself, or the same by starting a program; runc's start is the whole of its time.
+fn library(contestant: &Contestant, bundles: &Bundles) -> Result<Option<Task>, String> {
+    match contestant.name {
+        "floor" => Ok(Some(floor(Job::Library, contestant, bundles))),
+        OURS => crate::library::task(contestant, bundles).map(Some),
+        "crun" => Ok(Some(run(Job::Library, contestant, &bundles.plain, bundles))),
+        _ => Ok(None),
+    }
+}
+
+fn floor(job: Job, contestant: &Contestant, bundles: &Bundles) -> Task {
     let (program, rootfs) = (contestant.program.clone(), bundles.rootfs.clone());
-    single(Job::Run, contestant, bundles, move || {
+    single(job, contestant, bundles, move || {
         let mut command = Command::new(&program);
         command.arg(&rootfs).arg("/bin/true");
         command
@@ -172,7 +210,10 @@ fn exec_id(contestant: &Contestant, bundles: &Bundles) -> String {
 }
 
 /// Deletes the containers that [`all`] started.
-pub(crate) fn end(contestants: &[Contestant], bundles: &Bundles) -> Result<(), String> {
+pub(crate) fn end(options: &Options, contestants: &[Contestant], bundles: &Bundles) -> Result<(), String> {
+    if options.library {
+        return Ok(());
+    }
     for contestant in contestants.iter().filter(|c| c.kind == Kind::Runtime) {
         let mut delete = contestant.oci("delete");
         delete.arg("--force").arg(exec_id(contestant, bundles));
