@@ -11,7 +11,7 @@ pub const FAILED: u32 = 2;
 pub const REACHED: u32 = 3;
 /// A terminal's master comes with this frame.
 pub const TERMINAL: u32 = 4;
-/// The child made its successor, whose pidfd comes with this frame, and ends.
+/// The child made its successor, whose number is `a` and whose pidfd comes with this frame, and ends.
 pub const SUCCESSOR: u32 = 5;
 /// The listener's descriptor has number `a` in the child.
 pub const LISTENER: u32 = 6;

@@ -14,8 +14,8 @@ use crate::procfs;
 pub(crate) fn successor(c: &mut Context, flags: u64) -> Done {
     match clone3::fork_single_threaded(flags)? {
         Forked::Child => Ok(()),
-        Forked::Parent(_, pidfd) => {
-            let frame = Frame { kind: SUCCESSOR, a: 0, b: 0, errno: 0 };
+        Forked::Parent(pid, pidfd) => {
+            let frame = Frame { kind: SUCCESSOR, a: pid.unsigned_abs(), b: 0, errno: 0 };
             let status = i32::from(c.say(frame, &[pidfd.raw()]).is_err());
             setns::exit(status);
         }

@@ -23,7 +23,7 @@ use crate::program::LateSteps;
 use crate::state::{CONFIG, START, Saved};
 use crate::store::{Claim, Store};
 use crate::upbringing::{Parent, Upbringing};
-use crate::{Bundle, ContainerId, Error, Result, handing, hooks, maps, pid, sockets, spawn, talk};
+use crate::{Bundle, ContainerId, Error, Result, handing, hooks, maps, pid, sockets, spawn, state, talk};
 
 /// Whether the program runs at once or waits for `start`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,7 +172,7 @@ impl Parent for Keeper<'_> {
         crate::rdt::apply(plan.rdt.as_ref(), pid)?;
         let config = serde_json::to_vec(&self.bundle.spec).unwrap_or_default();
         let path = self.claim.dir().join(CONFIG);
-        fs::write(&path, config).map_err(|e| Error::io("writing the state", &path, &e))?;
+        state::write_file(&path, &config).map_err(|e| Error::io("writing the state", &path, &e))?;
         self.saved.pid = pid;
         self.saved.start_time = pid::stat(pid).map_or(0, |s| s.start_time);
         self.saved.write(self.claim.dir())?;

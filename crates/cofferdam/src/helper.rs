@@ -11,6 +11,8 @@ use cofferdam_sys::poll::{POLLIN, PollFd, poll};
 use cofferdam_sys::wait::Ended;
 use cofferdam_sys::{Errno, Fd, pidfd};
 
+use crate::pid;
+
 /// A program that runs.
 #[derive(Debug)]
 pub(crate) struct Helper {
@@ -47,7 +49,7 @@ impl Helper {
 
     /// Linux 6.15.
     fn told_by_the_kernel(&self) -> Option<ExitStatus> {
-        let ended = pidfd::exit_status(self.process.as_ref()?.raw()).ok()??;
+        let ended = pid::reaped_status(self.process.as_ref()?.raw())?;
         Some(ExitStatus::from_raw(match ended {
             Ended::Exited(code) => code << 8,
             Ended::Killed(signal) => signal,

@@ -151,7 +151,7 @@ impl Child {
     fn listen(&mut self, told: &Operations) -> Result<()> {
         let said = match talk::hear(self.control())? {
             Event::Hello => return Ok(()),
-            Event::Successor(pidfd) => {
+            Event::Successor(pidfd, _) => {
                 self.succeed(pidfd);
                 return Ok(());
             }
@@ -192,7 +192,8 @@ impl Child {
         match ended {
             Ok(Some(wait::Ended::Exited(n))) => Some(ExitStatus::Code(n)),
             Ok(Some(wait::Ended::Killed(n))) => Some(ExitStatus::Signal(n)),
-            _ => None,
+            // Reaped by another part of this process, or by the kernel where SIGCHLD is ignored.
+            _ => pid::reaped_status(self.pidfd.as_raw_fd()).map(ExitStatus::from),
         }
     }
 

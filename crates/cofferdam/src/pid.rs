@@ -4,6 +4,8 @@ use std::fs;
 use std::os::fd::OwnedFd;
 
 use cofferdam_sys::pidfd;
+use cofferdam_sys::poll::{PollFd, poll};
+use cofferdam_sys::wait::Ended;
 
 use crate::procfile;
 
@@ -19,6 +21,22 @@ pub(crate) struct Stat {
 /// Reads /proc/PID/stat; `None` when there is no such process.
 pub(crate) fn stat(pid: i32) -> Option<Stat> {
     parse(&procfile::read(format!("/proc/{pid}/stat").as_ref()).ok()?)
+}
+
+/// How the process of a pidfd ended that is about to be reaped by somebody else, or has been (Linux 6.15).
+/// That it has ended is seen a moment before the kernel says how.
+pub(crate) fn reaped_status(fd: i32) -> Option<Ended> {
+    const TRIES: usize = 20;
+    for _ in 0..TRIES {
+        match pidfd::exit_status(fd) {
+            Ok(None) => {}
+            other => return other.ok().flatten(),
+        }
+        // Without events only a hang-up is told: it has been reaped (Linux 6.9).
+        let mut fds = [PollFd { fd, events: 0, revents: 0 }];
+        let _ = poll(&mut fds, Some(10));
+    }
+    None
 }
 
 /// The status word of a zombie, field 52 of /proc/PID/stat; `None` where that is not for us to know.

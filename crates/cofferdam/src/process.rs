@@ -221,7 +221,7 @@ impl Process {
         let zombie = pid::zombie_status(self.pid).map(Ended::from_status);
         // While it can be signalled its number is nobody else's.
         let own = pidfd::send_signal(fd, 0).is_ok();
-        match zombie.filter(|_| own).or_else(|| pidfd::exit_status(fd).ok().flatten()) {
+        match zombie.filter(|_| own).or_else(|| pid::reaped_status(fd)) {
             Some(ended) => Ok(ended.into()),
             None => Err(Error::new(ErrorKind::Host, "learning how process")
                 .with_object(format!("{} ended", self.pid))

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,13 @@ pub(crate) fn connect(path: &Path, step: &'static str) -> Result<UnixStream> {
 }
 
 pub(crate) fn listen(path: &Path, step: &'static str) -> Result<UnixListener> {
-    let bound = short(path).and_then(|(path, _dir)| UnixListener::bind(path));
+    let bind = |(path, _dir): (PathBuf, Option<File>)| {
+        let listener = UnixListener::bind(&path)?;
+        // Whatever the caller's umask is: who may write to it may connect.
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(listener)
+    };
+    let bound = short(path).and_then(bind);
     bound.map_err(|e| Error::io(step, path, &e))
 }
 

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use cofferdam_cgroup::SavedCgroup;
@@ -81,7 +83,7 @@ impl Saved {
     pub(crate) fn write(&self, dir: &Path) -> Result<()> {
         let (new, path) = (dir.join("state.json.new"), dir.join(STATE));
         let bytes = serde_json::to_vec(self).map_err(|e| corrupt(&path, &e))?;
-        fs::write(&new, bytes).map_err(|e| Error::io("writing the state", &new, &e))?;
+        write_file(&new, &bytes).map_err(|e| Error::io("writing the state", &new, &e))?;
         replace(&new, &path).map_err(|e| Error::io("writing the state", &path, &e))
     }
 
@@ -111,6 +113,12 @@ fn replace(new: &Path, path: &Path) -> std::io::Result<()> {
         Ok(()) => fs::remove_file(new),
         Err(_) => fs::rename(new, path),
     }
+}
+
+/// Writes a file that nobody else may write, whatever the caller's umask is.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o644).open(path)?.write_all(bytes)
 }
 
 fn corrupt(path: &Path, e: &serde_json::Error) -> Error {

@@ -24,8 +24,8 @@ pub(crate) enum Event {
     Reached(u32),
     /// The terminal's master.
     Terminal(OwnedFd),
-    /// Its successor's pidfd.
-    Successor(OwnedFd),
+    /// Its successor's pidfd, and its number in the namespace that the child itself is in.
+    Successor(OwnedFd, i32),
     /// The number of the listener in the child.
     Listener(i32),
     /// A program that it was sent has run to its end.
@@ -67,7 +67,7 @@ pub(crate) fn hear(control: i32) -> Result<Event> {
         HELLO => Ok(Event::Hello),
         REACHED => Ok(Event::Reached(frame.a)),
         TERMINAL => fd().map(Event::Terminal),
-        SUCCESSOR => fd().map(Event::Successor),
+        SUCCESSOR => Ok(Event::Successor(fd()?, i32::try_from(frame.a).map_err(|_| garbled())?)),
         LISTENER => i32::try_from(frame.a).map(Event::Listener).map_err(|_| garbled()),
         DONE => Ok(Event::Done),
         DESCRIPTOR => fd().map(Event::Descriptor),

@@ -11,7 +11,7 @@ use cofferdam_sys::{Errno, pidfd, wait};
 use crate::program::Step;
 use crate::spawn::Newborn;
 use crate::talk::{self, Event};
-use crate::{Error, ErrorKind, Result, pid};
+use crate::{Error, ErrorKind, Result};
 
 const SIGKILL: i32 = 9;
 
@@ -69,8 +69,8 @@ impl Upbringing {
                 Event::Done | Event::Descriptor(_) => {
                     return Err(Error::new(ErrorKind::System, "understanding the container's process"));
                 }
-                Event::Successor(pidfd) => {
-                    self.succeed(pidfd)?;
+                Event::Successor(pidfd, pid) => {
+                    self.succeed(pidfd, pid)?;
                     parent.made(self.pid, self.control()).map_err(|e| self.blame(e, steps))?;
                 }
                 Event::Terminal(master) => parent.terminal(master)?,
@@ -106,14 +106,15 @@ impl Upbringing {
     }
 
     /// The first process has made way for the one that carries on.
-    fn succeed(&mut self, pidfd: OwnedFd) -> Result<()> {
+    fn succeed(&mut self, pidfd: OwnedFd, pid: i32) -> Result<()> {
         match wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false) {
             // A caller that ignores SIGCHLD has no child to reap once it has ended.
             Ok(_) | Err(Errno::ECHILD) => {}
             Err(e) => return Err(Error::system("waiting for the first process", e)),
         }
-        let pid = pid::of_pidfd(pidfd.as_raw_fd());
-        self.pid = pid.filter(|p| *p > 0).ok_or_else(|| self.ended_early())?;
+        // Told by the first process, which is in our PID namespace: by now the kernel may have forgotten it,
+        // where nobody need reap it.
+        self.pid = pid;
         self.pidfd = pidfd;
         self.successor = false;
         Ok(())

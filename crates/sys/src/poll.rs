@@ -8,6 +8,8 @@ pub const POLLIN: i16 = 1;
 pub const POLLPRI: i16 = 2;
 /// There is room to write.
 pub const POLLOUT: i16 = 4;
+/// An error, or the end of a pipe that nobody reads; told without being asked for.
+pub const POLLERR: i16 = 8;
 
 /// One descriptor of [`poll`], `struct pollfd`.
 #[repr(C)]

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 
 use cofferdam_sys::Errno;
-use cofferdam_sys::poll::{POLLIN, POLLOUT, PollFd, poll};
+use cofferdam_sys::poll::{POLLERR, POLLIN, POLLOUT, PollFd, poll};
 
 use super::child::Child;
 use super::pipes::ChildStdin;
@@ -104,14 +104,17 @@ pub(super) fn exchange(child: &mut Child, input: &[u8]) -> io::Result<(Vec<u8>, 
     while stdin.is_some() || out.from.is_some() || err.from.is_some() {
         let mut fds = [watch(stdin.as_ref(), POLLOUT), out.poll(), err.poll()];
         poll(&mut fds, None).map_err(|errno: Errno| io::Error::from_raw_os_error(errno.0))?;
-        let [to, first, second] = fds.map(|fd| fd.revents != 0);
-        if to {
+        let [to, first, second] = fds.map(|fd| fd.revents);
+        if to & POLLERR != 0 {
+            // Nobody reads any more: where SIGPIPE has its default action, writing would end the caller.
+            stdin = None;
+        } else if to != 0 {
             feed(&mut stdin, &mut rest)?;
         }
-        if first {
+        if first != 0 {
             out.turn()?;
         }
-        if second {
+        if second != 0 {
             err.turn()?;
         }
     }

@@ -1,35 +1,42 @@
-//! A caller that ignores SIGCHLD: the kernel reaps its children, and all the same it is told how they end.
+//! Callers that are unlike others: that ignore SIGCHLD, reap everything, have no umask or no descriptors left.
+//!
+//! Each test runs itself once more, in a process that is so.
 
+use std::os::unix::fs::PermissionsExt;
 use std::process;
 
 use cofferdam::oci::Hook;
 use cofferdam::sandbox::Sandbox;
-use cofferdam::{Command, Exec, ExitStatus};
+use cofferdam::{Command, ErrorKind, Exec, ExitStatus, Stdio};
 
 use crate::world::World;
 
-/// Runs this test once more, in a process that ignores SIGCHLD.
-fn ignoring(name: &str) -> bool {
-    const IGNORES: &str = "COFFERDAM_TEST_IGNORES_SIGCHLD";
-    if std::env::var_os(IGNORES).is_some() {
+/// Runs the test of that name once more, in a process of its own that `before` prepares; in that, says true.
+fn again(name: &str, before: &[&str]) -> bool {
+    const AGAIN: &str = "COFFERDAM_TEST_AGAIN";
+    if std::env::var_os(AGAIN).is_some() {
         return true;
     }
-    let output = process::Command::new("env")
-        .arg("--ignore-signal=CHLD")
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", name])
-        .env(IGNORES, "1")
-        .output()
-        .unwrap();
+    let mut command = process::Command::new("env");
+    command.args(before).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", "--nocapture", &format!("caller::{name}")]);
+    let output = command.env(AGAIN, "1").output().unwrap();
     let said =
-        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
     false
 }
 
+/// coreutils' env(1) lets what it runs ignore it.
+const IGNORING: &[&str] = &["--ignore-signal=CHLD"];
+
+fn shell(script: &str) -> [&str; 4] {
+    ["/bin/sh", "-c", script, "sh"]
+}
+
 #[test]
 fn a_caller_that_ignores_its_children_is_told_how_they_end() {
-    if !ignoring("caller::a_caller_that_ignores_its_children_is_told_how_they_end") {
+    if !again("a_caller_that_ignores_its_children_is_told_how_they_end", IGNORING) {
         return;
     }
     let ignored = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -46,13 +53,13 @@ fn a_caller_that_ignores_its_children_is_told_how_they_end() {
     child.kill().unwrap();
     assert_eq!(child.wait().unwrap(), ExitStatus::Signal(9));
     let missing = Command::new("no-such-program").store(world.store.clone()).spawn().unwrap_err();
-    assert_eq!(missing.kind(), cofferdam::ErrorKind::Payload, "{missing}");
+    assert_eq!(missing.kind(), ErrorKind::Payload, "{missing}");
     world.is_empty();
 }
 
 #[test]
 fn hooks_run_for_a_caller_that_ignores_its_children() {
-    if !ignoring("caller::hooks_run_for_a_caller_that_ignores_its_children") {
+    if !again("hooks_run_for_a_caller_that_ignores_its_children", IGNORING) {
         return;
     }
     let Some(world) = World::new() else { return };
@@ -70,4 +77,67 @@ fn hooks_run_for_a_caller_that_ignores_its_children() {
     let e = Command::from_spec(spec).store(world.store.clone()).spawn().unwrap_err();
     assert!(e.to_string().contains("exit status 3"), "{e}");
     world.is_empty();
+}
+
+#[test]
+fn a_status_that_somebody_else_took_is_told_all_the_same() {
+    if !again("a_status_that_somebody_else_took_is_told_all_the_same", &[]) {
+        return;
+    }
+    let Some(world) = World::new() else { return };
+    let mut child = world.sh("read x; exit 7").stdin(Stdio::piped()).spawn().unwrap();
+    drop(child.stdin.take());
+    // As a program does that waits for whatever child it has.
+    while !matches!(cofferdam_sys::wait::reap_any(), Ok(Some((pid, _))) if pid == child.pid()) {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    match child.wait() {
+        Ok(status) => assert_eq!(status, ExitStatus::Code(7)),
+        // Before Linux 6.15.
+        Err(e) => assert_eq!((e.kind(), e.errno()), (ErrorKind::Host, Some(10)), "{e}"),
+    }
+    world.is_empty();
+}
+
+#[test]
+fn state_is_nobody_elses_to_write_whatever_the_umask() {
+    if !again("state_is_nobody_elses_to_write_whatever_the_umask", &shell("umask 0; exec \"$0\" \"$@\"")[..3])
+    {
+        return;
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    assert!(status.contains("Umask:\t0000"), "{status}");
+    let Some(world) = World::new() else { return };
+    let child = world.sh("true").kill_on_drop(true).create().unwrap();
+    let dir = world.store.root().join(child.id().as_str());
+    let mut seen = 0;
+    for path in std::fs::read_dir(&dir).unwrap().map(|e| e.unwrap().path()).chain([dir.clone()]) {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o022, 0, "{} has mode {mode:o}", path.display());
+        seen += 1;
+    }
+    assert!(seen >= 4, "state, configuration, socket and directory");
+    drop(child);
+    world.is_empty();
+}
+
+#[test]
+fn a_caller_without_descriptors_is_told_so_and_nothing_is_left() {
+    let few = shell("ulimit -n $0; exec \"$@\"");
+    for limit in ["12", "16", "24"] {
+        if again(
+            "a_caller_without_descriptors_is_told_so_and_nothing_is_left",
+            &[&few[..3], &[limit]].concat(),
+        ) {
+            let Some(world) = World::new() else { return };
+            let mut command = world.sh("true");
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            match command.status() {
+                Err(e) => assert_eq!(e.kind(), ErrorKind::Host, "{e}"),
+                Ok(status) => assert!(status.success()),
+            }
+            world.is_empty();
+            return;
+        }
+    }
 }
