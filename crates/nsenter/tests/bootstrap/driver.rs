@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
@@ -96,8 +97,7 @@ impl Start<'_> {
             };
         }
         if self.uid != 0 {
-            std::os::unix::process::CommandExt::gid(&mut command, self.uid);
-            std::os::unix::process::CommandExt::uid(&mut command, self.uid);
+            command.gid(self.uid).uid(self.uid);
         }
         let stage0 = command.spawn().unwrap();
         let log = File::from(std::os::fd::OwnedFd::from(log));
@@ -178,6 +178,50 @@ impl Started {
         let mut log = String::new();
         let _ = self.log.read_to_string(&mut log);
         log
+    }
+}
+
+impl Drop for Started {
+    /// After a failed scenario: the next one starts without children.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let _ = self.stage0.kill();
+        let _ = self.pipe.get_mut().shutdown(std::net::Shutdown::Both);
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while reap_any() != Err(Errno::ECHILD) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+/// A process in namespaces of its own.
+pub struct Target(pub Child);
+
+impl Target {
+    /// `unshare` with these options, as this user.
+    pub fn new(options: &[&str], id: u32) -> Self {
+        let mut unshare = Command::new("unshare");
+        unshare.args(options).args(["sleep", "60"]).gid(id).uid(id);
+        let target = Self(unshare.spawn().unwrap());
+        let comm = format!("/proc/{}/comm", target.0.id());
+        while !std::fs::read_to_string(&comm).unwrap().starts_with("sleep") {
+            std::thread::yield_now();
+        }
+        target
+    }
+
+    /// What its link in /proc/PID/ns says.
+    pub fn link(&self, kind: &str) -> String {
+        std::fs::read_link(format!("/proc/{}/ns/{kind}", self.0.id())).unwrap().display().to_string()
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

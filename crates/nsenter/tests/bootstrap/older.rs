@@ -1,36 +1,11 @@
 //! The form before the netlink message: `_LIBCONTAINER_INITPID`, with and without an init pipe.
 
 use std::fs;
-use std::process::{Child, Command};
+use std::process::Command;
 
 use cofferdam_sys::wait::Ended;
 
-use crate::driver::{Start, Started, alone, messages};
-
-/// A process in namespaces of its own.
-struct Target(Child);
-
-impl Target {
-    fn new() -> Self {
-        let child = Command::new("unshare").args(["-n", "-u", "-i", "sleep", "60"]).spawn().unwrap();
-        let comm = format!("/proc/{}/comm", child.id());
-        while !fs::read_to_string(&comm).unwrap().starts_with("sleep") {
-            std::thread::yield_now();
-        }
-        Self(child)
-    }
-
-    fn link(&self, kind: &str) -> String {
-        fs::read_link(format!("/proc/{}/ns/{kind}", self.0.id())).unwrap().display().to_string()
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use crate::driver::{Start, Started, Target, alone, messages};
 
 fn start(target: u32, word: &'static str, more: &[(&'static str, &str)]) -> Started {
     let mut environment = vec![("_LIBCONTAINER_INITPID", target.to_string())];
@@ -49,7 +24,7 @@ fn pid(started: &mut Started) -> i32 {
 #[test]
 fn the_namespaces_of_a_process_are_joined_and_the_pid_is_reported() {
     let Some(_alone) = alone() else { return };
-    let target = Target::new();
+    let target = Target::new(&["-n", "-u", "-i"], 0);
     let mut started = start(target.0.id(), "facts", &[]);
     let last = pid(&mut started);
     let facts = started.facts();
@@ -64,7 +39,7 @@ fn the_namespaces_of_a_process_are_joined_and_the_pid_is_reported() {
 #[test]
 fn the_console_is_the_controlling_terminal_and_on_the_first_descriptors() {
     let Some(_alone) = alone() else { return };
-    let target = Target::new();
+    let target = Target::new(&["-n", "-u", "-i"], 0);
     let master = fs::File::options().read(true).write(true).open("/dev/ptmx").unwrap();
     let terminal = terminal(&master);
     let mut started = start(target.0.id(), "facts", &[("_LIBCONTAINER_CONSOLE_PATH", &terminal)]);
@@ -88,7 +63,7 @@ fn terminal(master: &fs::File) -> String {
 #[test]
 fn without_an_init_pipe_the_first_process_ends_as_the_last_does() {
     let Some(_alone) = alone() else { return };
-    let target = Target::new();
+    let target = Target::new(&["-n", "-u", "-i"], 0);
     let mut started = start(target.0.id(), "status", &[("_LIBCONTAINER_INITPIPE", "")]);
     assert_eq!(started.stage0.wait().unwrap().code(), Some(7));
     drop(started);

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::process::Command;
 
 use cofferdam_nsenter::bootstrap::Release;
 use cofferdam_nsenter::bootstrap::message::{
@@ -11,7 +10,7 @@ use cofferdam_nsenter::bootstrap::message::{
 use cofferdam_sys::wait::Ended;
 use serde_json::Value;
 
-use crate::driver::{Start, alone, messages};
+use crate::driver::{Start, Target, alone, messages};
 
 fn flags(kinds: &[Kind]) -> u32 {
     kinds.iter().fold(0, |bits, kind| bits | kind.flag())
@@ -138,28 +137,21 @@ fn time_offsets_are_there_before_the_first_process() {
 }
 
 #[test]
-fn namespaces_are_joined_with_those_of_their_user_namespace_after_it() {
+fn what_is_forbidden_is_joined_after_the_user_namespace_that_it_belongs_to() {
     let Some(_alone) = alone() else { return };
-    let mut target = Command::new("unshare").args(["-U", "-r", "-n", "-u", "sleep", "60"]).spawn().unwrap();
-    let link = |kind: &str| format!("/proc/{}/ns/{kind}", target.id());
-    while fs::read_link(link("uts")).unwrap().display().to_string() == ours("uts")
-        || !fs::read_to_string(format!("/proc/{}/comm", target.id())).unwrap().starts_with("sleep")
-    {
-        std::thread::yield_now();
-    }
-    // An ordinary user may join none of them before the user namespace; as runc lists them.
+    // Nobody but its own root may join the others of this user namespace: an ordinary user must be that first.
+    let target = Target::new(&["-U", "-r", "-n", "-u"], 65_534);
+    let link = |kind: &str| format!("/proc/{}/ns/{kind}", target.0.id());
     let listed = [Kind::Uts, Kind::Network, Kind::User];
     let paths = listed.map(|kind| NamespacePath { kind, path: link(kind.name()).into() });
     let asked = Bootstrap { namespaces: paths.to_vec(), ..Bootstrap::default() };
-    let mut started = Start::default().with(&asked);
+    let mut started = Start { uid: 65_534, ..Start::default() }.with(&asked);
     let (_, last) = started.pids();
     let facts = started.facts();
     for kind in listed {
-        let there = fs::read_link(link(kind.name())).unwrap().display().to_string();
-        assert_eq!(facts["namespaces"][kind.name()], there, "{kind:?}");
+        assert_eq!(facts["namespaces"][kind.name()], target.link(kind.name()), "{kind:?}");
     }
-    target.kill().unwrap();
-    target.wait().unwrap();
+    drop(target);
     started.finish(last);
 }
 
