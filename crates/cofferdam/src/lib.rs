@@ -5,15 +5,35 @@
 //! of the caller's process (working directory, umask, signal handlers, children, environment) changes.
 //!
 //! ```no_run
-//! use cofferdam::{Bundle, Container, ContainerId, CreateOptions, Store};
-//!
-//! let store = Store::new("/run/example");
-//! let id = ContainerId::new("hello")?;
-//! let (container, process) = Container::run(&store, &id, &Bundle::open("/bundle")?, CreateOptions::default())?;
-//! println!("{}", process.wait()?.shell_code());
-//! container.delete(true)?;
+//! let output = cofferdam::Command::new("uname").arg("-n").output()?;
+//! assert_eq!(output.stdout, b"sandbox\n");
 //! # Ok::<(), cofferdam::Error>(())
 //! ```
+//!
+//! # Where to begin
+//!
+//! - [`Command`] starts containers in the manner of [`std::process`] and gives a [`Child`]: from nothing
+//!   ([`sandbox::Sandbox`]), from a bundle, or from any [`oci::Spec`]. [`Exec`] starts processes in them,
+//!   [`Child::events`] tells what happens to them.
+//! - [`Store`] and [`Container`] are below that, as the commands of an OCI runtime are: [`Container::create`],
+//!   [`Container::start`], [`Container::delete`]; [`Store::load`] finds a container by its id, whoever made
+//!   it.
+//! - [`plan()`] says what would be done.
+//! - [`Error`] tells whose fault it is ([`Error::kind`]) and has all its parts as fields.
+//!
+//! # What a caller may rely on
+//!
+//! - Handles are `Send` and `Sync`, and hold a pidfd that can be polled. What blocks needs no runtime; with
+//!   the feature `tokio` the same types are awaited, by methods that end in `_async`.
+//! - No thread is left running, no handler installed, nothing done before `main` and no exit called. All
+//!   descriptors are close-on-exec; the only one that stays is the sealed child program, which is made on first
+//!   use.
+//! - Containers are children of the caller, which gets SIGCHLD for them as for others, unless they are
+//!   [`Parent::Nobody`]'s. Nothing depends on SIGCHLD: where it is ignored, or another part of the program
+//!   reaps every child, the kernel is asked how a container ended (Linux 6.15; before, waiting says that it
+//!   cannot be known, and cleans up all the same).
+//! - In a program in which SIGPIPE has its default action (one whose `main` is not Rust's), writing to a
+//!   [`ChildStdin`] that nobody reads any more ends the program, as everywhere.
 mod bundle;
 mod command;
 mod container;
