@@ -84,8 +84,8 @@ pub(crate) struct Context {
     pub(crate) state: Option<Fd>,
     /// The tmpfs that holds the layers of a root in memory.
     pub(crate) memory: Option<Fd>,
-    /// Where the last node or link was made: the next is likely to be made there too. Whatever else happens
-    /// to the tree ends this.
+    /// Where the last node, link or mount point was made: the next is likely to be made there too. Whatever
+    /// else happens to the tree ends this.
     pub(crate) directory: Option<(Path, Fd)>,
     /// The host's /dev/null, verified.
     pub(crate) null: Option<Fd>,
@@ -125,6 +125,11 @@ impl Context {
 
     pub(crate) fn root(&self) -> Result<i32> {
         self.root.as_ref().map(Fd::raw).ok_or(Errno::EBADF)
+    }
+
+    /// Whether `above` is where the last one was made.
+    pub(crate) fn is_directory(&self, above: &Path) -> bool {
+        self.directory.as_ref().is_some_and(|(known, _)| known.bytes() == above.bytes())
     }
 
     pub(crate) fn directory(&self) -> Result<i32> {

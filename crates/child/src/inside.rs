@@ -33,18 +33,28 @@ pub(crate) fn find(root: i32, path: &CStr, flags: u64, links: Links) -> Result<F
 
 /// Names what `path` leads to, making what is missing.
 pub(crate) fn ensure(root: i32, path: &CStr, missing: Missing, links: Links) -> Result<Fd> {
+    ensure_with_parent(root, path, missing, links).map(|(fd, _)| fd)
+}
+
+/// As [`ensure`]; gives the directory too, if the last component was all that was missing.
+pub(crate) fn ensure_with_parent(
+    root: i32,
+    path: &CStr,
+    missing: Missing,
+    links: Links,
+) -> Result<(Fd, Option<Fd>)> {
     match find(root, path, open::O_PATH, links) {
         Err(Errno::ENOENT) => {}
-        other => return other,
+        other => return Ok((other?, None)),
     }
-    if let Some(fd) = make_last(root, path, missing, links)? {
-        return Ok(fd);
+    if let Some((fd, parent)) = make_last(root, path, missing, links)? {
+        return Ok((fd, Some(parent)));
     }
     let mut whole = Path::new();
     whole.push(path.to_bytes())?;
     for _ in 0..MAX_LINKS {
         match walk(root, &whole, missing, links)? {
-            Walk::Arrived(fd) => return Ok(fd),
+            Walk::Arrived(fd) => return Ok((fd, None)),
             Walk::Detour(other) => whole = other,
         }
     }
@@ -52,18 +62,10 @@ pub(crate) fn ensure(root: i32, path: &CStr, missing: Missing, links: Links) -> 
 }
 
 /// The usual case: only the last component is missing.
-fn make_last(root: i32, path: &CStr, missing: Missing, links: Links) -> Result<Option<Fd>> {
-    let Some(cut) = path.to_bytes().iter().rposition(|b| *b == b'/') else { return Ok(None) };
-    let (above, name) = path.to_bytes().split_at_checked(cut).unwrap_or_default();
-    let name = name.get(1..).unwrap_or_default();
-    if name.is_empty() {
-        return Ok(None);
-    }
-    let mut buffer = Path::new();
-    buffer.push(above)?;
-    buffer.push(b"/")?;
-    match find(root, buffer.c_str()?, open::O_PATH | open::O_DIRECTORY, links) {
-        Ok(parent) => make(&parent, name, missing),
+fn make_last(root: i32, path: &CStr, missing: Missing, links: Links) -> Result<Option<(Fd, Fd)>> {
+    let Ok((mut above, name)) = split(path) else { return Ok(None) };
+    match find(root, above.c_str()?, open::O_PATH | open::O_DIRECTORY, links) {
+        Ok(parent) => Ok(make(&parent, name.to_bytes(), missing)?.map(|fd| (fd, parent))),
         Err(Errno::ENOENT) => Ok(None),
         Err(e) => Err(e),
     }
@@ -103,7 +105,7 @@ fn walk(root: i32, whole: &Path, missing: Missing, links: Links) -> Result<Walk>
 }
 
 /// Makes one component; `None` when a link stands in its place.
-fn make(parent: &Fd, name: &[u8], missing: Missing) -> Result<Option<Fd>> {
+pub(crate) fn make(parent: &Fd, name: &[u8], missing: Missing) -> Result<Option<Fd>> {
     let mut buffer = Path::new();
     buffer.push(name)?;
     let name = buffer.c_str()?;

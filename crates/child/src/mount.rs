@@ -41,7 +41,7 @@ fn filesystem(c: &mut Context, op: &Op<'_>) -> Done {
     };
     let Op::Mount { copy_up, inherit_mode, hold, .. } = *op else { return Err(Errno::ENOSYS.into()) };
     let links = if symlinks { Links::Follow } else { Links::Refuse };
-    let at = directory(c, target, links)?;
+    let at = mount_point(c, target, Missing::Directory(0o755), links)?;
     not_proc(&at, target)?;
     let mount = new(&mut c.text, fstype, params, attr)?;
     if inherit_mode {
@@ -77,13 +77,28 @@ pub(crate) fn seal(c: &mut Context, recursive: bool) -> Done {
     Ok(change(&mount, if recursive { AT_RECURSIVE } else { 0 }, MOUNT_ATTR_RDONLY, 0)?)
 }
 
-/// The mount point of a file system. One that must not be reached through links is refused as what it
-/// is: not an ordinary directory.
-fn directory(c: &Context, target: &CStr, links: Links) -> Result<Fd> {
-    match inside::ensure(c.root()?, target, Missing::Directory(0o755), links) {
-        Err(Errno::ELOOP) if links == Links::Refuse => Err(Errno::ENOTDIR),
-        other => other,
+/// Finds a mount point or makes it. One that must not be reached through links is refused as what it is:
+/// not an ordinary directory.
+fn mount_point(c: &mut Context, target: &CStr, missing: Missing, links: Links) -> Result<Fd> {
+    if links == Links::Refuse {
+        c.directory = None;
+        return match inside::ensure(c.root()?, target, missing, links) {
+            Err(Errno::ELOOP) => Err(Errno::ENOTDIR),
+            other => other,
+        };
     }
+    let split = inside::split(target).ok();
+    if let (Some((above, name)), Some((_, parent))) = (&split, &c.directory)
+        && c.is_directory(above)
+        && let Some(made) = inside::make(parent, name.to_bytes(), missing)?
+    {
+        return Ok(made);
+    }
+    // What is mounted where a link leads may cover the directory that was known.
+    c.directory = None;
+    let (at, parent) = inside::ensure_with_parent(c.root()?, target, missing, links)?;
+    c.directory = split.map(|(above, _)| above).zip(parent);
+    Ok(at)
 }
 
 /// What the plan has refused by its name, mounting over procfs, must not come about by the links of an
@@ -180,7 +195,7 @@ fn bind(c: &mut Context, op: &Op<'_>) -> Done {
     }
     let is_directory = stat::stat(tree.raw())?.mode & mknodat::S_IFMT == mknodat::S_IFDIR;
     let missing = if is_directory { Missing::Directory(0o755) } else { Missing::File };
-    let at = inside::ensure(c.root()?, target, missing, Links::Follow)?;
+    let at = mount_point(c, target, missing, Links::Follow)?;
     not_proc(&at, target)?;
     change(&tree, 0, set, clear)?;
     change(&tree, AT_RECURSIVE, rec_set, rec_clear)?;

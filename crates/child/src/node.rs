@@ -69,7 +69,7 @@ pub(crate) fn symlink(c: &mut Context, path: &CStr, target: &CStr) -> Done {
 /// component.
 fn directory_of<'a>(c: &mut Context, path: &'a CStr) -> Result<&'a CStr> {
     let (above, name) = inside::split(path)?;
-    if c.directory.as_ref().is_none_or(|(known, _)| known.bytes() != above.bytes()) {
+    if !c.is_directory(&above) {
         let mut whole = above;
         let fd = inside::ensure(c.root()?, whole.c_str()?, Missing::Directory(0o755), Links::Follow)?;
         c.directory = Some((whole, fd));

@@ -77,8 +77,10 @@ pub(crate) fn all(context: &mut Context, block: &[u8]) -> Result<u32, (u32, Fail
 }
 
 fn one(c: &mut Context, op: &Op<'_>) -> Done {
-    if !matches!(op, Op::Node { .. } | Op::Symlink { .. }) {
-        c.directory = None;
+    match op {
+        // Below the directory, these leave it what it is.
+        Op::Node { .. } | Op::Symlink { .. } | Op::Mount { .. } | Op::Bind { .. } => {}
+        _ => c.directory = None,
     }
     match *op {
         Op::CloseOthers { keep } => descriptors::close_others(c, keep),

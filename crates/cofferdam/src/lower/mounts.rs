@@ -205,7 +205,8 @@ fn cgroup_v1(
     for h in all {
         let target = format!("{}/{}", m.target.as_str(), h.directory);
         let Some(path) = cofferdam_plan::InPath::new(&target) else { continue };
-        let inner = MountPlan { target: path, attr: m.attr, ..base.clone() };
+        // All of them get the attributes at once, in the end.
+        let inner = MountPlan { target: path, attr: Attr::default(), ..base.clone() };
         match &h.bind {
             Some(source) => bind(p, &inner, source.as_path(), BindFlags::default(), (None, None)),
             None => {
@@ -226,7 +227,9 @@ fn cgroup_v1(
         let op = Op::Symlink { path: &c_string(path.as_str()), target: &c_string(target.as_str()) };
         p.step("making symbolic link", path, &m.pointer, op);
     }
-    set_attr(p, m);
+    let recursive_attr =
+        Attr { set: m.attr.set | m.recursive_attr.set, clear: m.attr.clear | m.recursive_attr.clear };
+    set_attr(p, &MountPlan { attr: Attr::default(), recursive_attr, ..m.clone() });
 }
 
 /// Attributes of what is mounted at the target already.
