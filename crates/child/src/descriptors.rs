@@ -30,6 +30,15 @@ pub(crate) fn forget(c: &mut Context, keep: &[u8]) -> Done {
     close_others(c, keep)
 }
 
+/// A prepared process learns late what it is to be connected to.
+pub(crate) fn take_streams(c: &mut Context) -> Done {
+    let received = core::mem::take(&mut c.received);
+    for (to, from) in (0..3).zip(received.into_iter().flatten()) {
+        cofferdam_sys::open::dup_onto(from.raw(), to)?;
+    }
+    Ok(())
+}
+
 /// Nothing from `first` on survives execve.
 pub(crate) fn cloexec_from(first: u32) -> Done {
     Ok(close_range::close_range(first, u32::MAX, close_range::CLOSE_RANGE_CLOEXEC)?)

@@ -93,6 +93,8 @@ mod table {
         Keyring { #[doc = "Its name."] name: &'a CStr, }
         /// Makes `to` a duplicate of `from`.
         Dup { #[doc = "Descriptor."] from: i32, #[doc = "Number."] to: i32, }
+        /// The descriptors that came with the program become standard input, output and error.
+        TakeStreams {}
         /// Sets the propagation of every mount.
         Propagation { #[doc = "`MS_*`."] flag: u64, }
         /// Binds the root filesystem on itself and keeps its descriptor.

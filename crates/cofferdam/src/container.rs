@@ -137,7 +137,7 @@ impl Container {
     /// the process executes, not ours, that tells.
     fn waits(&self) -> bool {
         let own = |exe: std::path::PathBuf| exe.to_string_lossy().starts_with("/memfd:cofferdam");
-        self.dir().join(START).exists()
+        (self.saved.prepared || self.dir().join(START).exists())
             && std::fs::read_link(format!("/proc/{}/exe", self.saved.pid)).map_or(true, own)
     }
 

@@ -25,20 +25,53 @@ use crate::store::{Claim, Store};
 use crate::upbringing::{Parent, Upbringing};
 use crate::{Bundle, ContainerId, Error, Result, handing, hooks, maps, pid, sockets, spawn, state, talk};
 
-/// Whether the program runs at once or waits for `start`.
+/// How far the container comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Until {
+    /// Its program waits for `start`.
     Ready,
+    /// It waits for its program.
+    Prepared,
+    /// Its program runs.
     Running,
+}
+
+/// A container that has come as far as it was to.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) container: Container,
+    pub(crate) upbringing: Upbringing,
+    pub(crate) plan: InitPlan,
+    terminal: Option<OwnedFd>,
+    notify: Option<Notify>,
+}
+
+impl Made {
+    fn into_parts(self) -> Result<(Container, Process)> {
+        let (pid, pidfd) = self.upbringing.into_parts()?;
+        let mut process = Process::new(pid, pidfd, self.terminal);
+        process.notify = self.notify;
+        Ok((self.container, process))
+    }
 }
 
 pub(crate) fn create(
     store: &Store,
     id: &ContainerId,
     bundle: &Bundle,
-    mut options: CreateOptions,
+    options: CreateOptions,
     until: Until,
 ) -> Result<(Container, Process)> {
+    make(store, id, bundle, options, until)?.into_parts()
+}
+
+pub(crate) fn make(
+    store: &Store,
+    id: &ContainerId,
+    bundle: &Bundle,
+    mut options: CreateOptions,
+    until: Until,
+) -> Result<Made> {
     let own_notify = options.notify_socket.is_some().then(|| notify::directory(&store.dir(id)));
     let decision = decide(id, bundle, &options, own_notify)?;
     check_terminal(
@@ -48,7 +81,9 @@ pub(crate) fn create(
     )?;
     check_preserved(decision.init.preserve_fds)?;
     let claim = store.claim(id)?;
-    let saved = record(&claim, id, bundle, &decision)?;
+    let mut saved = saved(id, bundle, &decision);
+    saved.prepared = until == Until::Prepared;
+    saved.write(claim.dir())?;
     let notify = notify(&claim, &options, until)?;
     let making = Making::begin(&decision.cgroup)?;
     let stdio = std::mem::take(&mut options.stdio);
@@ -66,22 +101,21 @@ pub(crate) fn create(
         terminal: None,
     };
     keeper.saved.late = LateSteps::of(&steps);
-    let grown = upbringing.go(&mut keeper, &steps, until == Until::Ready);
+    let grown = upbringing.go(&mut keeper, &steps, until != Until::Running);
     if let Err(e) = grown.and_then(|()| keeper.hand_over(&upbringing)) {
         // The process first: nothing else can be removed while it is there.
         drop(upbringing);
         let (hooks, state) = (&decision.init.hooks.poststop, keeper.saved.state("stopped"));
         return Err(e.with_also(hooks::run_all(hooks, "poststop", &state, &bundle.dir)));
     }
-    let (pid, pidfd) = upbringing.into_parts()?;
-    let Keeper { saved, terminal, cgroup, .. } = keeper;
-    if let Some(cgroup) = cgroup {
+    if let Some(cgroup) = &keeper.cgroup {
         cgroup.keep();
     }
     claim.keep();
-    let mut process = Process::new(pid, pidfd, terminal);
-    process.notify = notify;
-    Ok((Container::from_saved(store.clone(), id.clone(), saved), process))
+    let (saved, terminal) = (keeper.saved.clone(), keeper.terminal.take());
+    drop(keeper);
+    let container = Container::from_saved(store.clone(), id.clone(), saved);
+    Ok(Made { container, upbringing, plan: decision.init, terminal, notify })
 }
 
 /// The directory that the container sees, and the socket if the program runs at once: otherwise `start`
@@ -92,8 +126,8 @@ fn notify(claim: &Claim, options: &CreateOptions, until: Until) -> Result<Option
     (until == Until::Running).then(|| Notify::bind(claim.dir(), host)).transpose()
 }
 
-/// Writes down what is going to be made, before it is.
-fn record(claim: &Claim, id: &ContainerId, bundle: &Bundle, decision: &Decision) -> Result<Saved> {
+/// What is going to be made, to be written down before it is.
+fn saved(id: &ContainerId, bundle: &Bundle, decision: &Decision) -> Saved {
     let intended = SavedCgroup::intended(&decision.cgroup);
     let rootfs = decision.init.root.path.as_path().to_owned();
     let mut saved = Saved::new(id.as_str(), &bundle.dir, rootfs, intended);
@@ -103,8 +137,7 @@ fn record(claim: &Claim, id: &ContainerId, bundle: &Bundle, decision: &Decision)
     saved.late_hooks = !hooks.poststart.is_empty() || !hooks.poststop.is_empty();
     saved.own_pid_namespace = decision.init.new_namespaces & CLONE_NEWPID != 0;
     saved.resctrl = crate::rdt::directories(decision.init.rdt.as_ref(), id.as_str());
-    saved.write(claim.dir())?;
-    Ok(saved)
+    saved
 }
 
 /// What a clone needs.
@@ -129,6 +162,7 @@ impl Birth<'_> {
         let mut inputs = opened.inputs();
         inputs.overlay.clone_from(&self.decision.overlay);
         inputs.parent = self.decision.parent;
+        inputs.prepared = self.until == Until::Prepared;
         inputs.ignored_signals = self.decision.facts.ignored_signals;
         let lowered = lower::init(plan, &inputs);
         let newborn =
@@ -218,7 +252,7 @@ impl Keeper<'_> {
         let pid = upbringing.pid();
         handing::process(pid, self.options.pid_file.as_ref(), self.options.pidfd_socket.as_ref())?;
         match self.until {
-            Until::Ready => talk::say(upbringing.control(), Point::Ready, None),
+            Until::Ready | Until::Prepared => talk::say(upbringing.control(), Point::Ready, None),
             Until::Running => Ok(()),
         }
     }

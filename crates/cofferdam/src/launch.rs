@@ -7,17 +7,16 @@ use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use cofferdam_child::frame::{INLINE, MESSAGE, SEALED};
 use cofferdam_child::op::Op;
 use cofferdam_oci::Pointer;
 use cofferdam_sys::poll::{POLLIN, PollFd};
-use cofferdam_sys::{pidfd, poll, socket, wait};
+use cofferdam_sys::{pidfd, poll, wait};
 
 use crate::lower::Lowered;
 use crate::program::Program;
 use crate::spawn::{self, Newborn};
 use crate::talk::{self, Event};
-use crate::{Error, ErrorKind, ExitStatus, Result, image, pid};
+use crate::{Error, ErrorKind, ExitStatus, Result, pid};
 
 const SIGKILL: i32 = 9;
 /// How long a process may take to end that has closed its socket.
@@ -111,20 +110,12 @@ impl Child {
     }
 
     /// Sends a program to a child that obeys ([`Op::Obey`]), with the descriptors that it names by their
-    /// order; at most three.
+    /// order; at most thirty.
     ///
     /// # Errors
     /// `EPIPE` when the child has ended, `EINVAL` for too many descriptors.
     pub fn tell(&self, operations: &Operations, fds: &[i32]) -> Result<()> {
-        let failed = |e| Error::system("sending a program", e);
-        let bytes = operations.bytes();
-        if bytes.len() < MESSAGE {
-            let message = [&[INLINE], bytes].concat();
-            return socket::send(self.control(), &message, fds).map_err(failed);
-        }
-        let file = image::sealed(c"cofferdam-program", bytes, false)?;
-        let all: Vec<i32> = std::iter::once(file.as_raw_fd()).chain(fds.iter().copied()).collect();
-        socket::send(self.control(), &[SEALED], &all).map_err(failed)
+        talk::tell(self.control(), operations.bytes(), fds)
     }
 
     /// Waits until the child says something, at most until `deadline`; `told` is the program that it was

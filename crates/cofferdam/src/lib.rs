@@ -98,8 +98,8 @@ pub use clock::timestamp;
 #[cfg(feature = "tokio")]
 pub use command::AsyncTerminal;
 pub use command::{
-    Child, ChildStderr, ChildStdin, ChildStdout, Command, Event, Events, Exec, Output, Stdio, Terminal,
-    TerminalSize,
+    Child, ChildStderr, ChildStdin, ChildStdout, Command, Event, Events, Exec, Output, Pool, Prepared, Stdio,
+    Terminal, TerminalSize,
 };
 pub use container::{Container, Status};
 pub use error::{Error, ErrorKind, Result};

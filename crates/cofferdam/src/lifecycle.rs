@@ -27,6 +27,9 @@ impl Container {
             Status::Stopped => return Err(self.wrong_state("cannot start a container that has stopped")),
             _ => return Err(self.wrong_state("cannot start an already running container")),
         }
+        if self.saved.prepared {
+            return Err(self.wrong_state("a prepared container is started by the process that prepared it"));
+        }
         let path = self.dir().join(START);
         let stream = sockets::connect(&path, "starting the container")?;
         let state = hooks::state_file(&self.saved.state("created"))?;

@@ -43,6 +43,9 @@ pub(crate) struct Saved {
     pub(crate) cgroup: SavedCgroup,
     /// Whether the container has a PID namespace of its own: its end is the end of all its processes.
     pub(crate) own_pid_namespace: bool,
+    /// Whether it waits for the process that prepared it, instead of anybody's `start`.
+    #[serde(default)]
+    pub(crate) prepared: bool,
     /// Whether there are hooks to run after start or at the end: without, the configuration need not be
     /// read for them.
     pub(crate) late_hooks: bool,
@@ -72,6 +75,7 @@ impl Saved {
             annotations: BTreeMap::new(),
             cgroup,
             own_pid_namespace: false,
+            prepared: false,
             late_hooks: true,
             late: LateSteps::default(),
             resctrl: Vec::new(),

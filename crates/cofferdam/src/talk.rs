@@ -5,8 +5,8 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use cofferdam_child::frame::{
-    BEFORE_PROGRAM, CORRUPT, DENIED, DESCRIPTOR, DONE, FAILED, Frame, HEADER, HELLO, LISTENER, Point,
-    REACHED, SUCCESSOR, TERMINAL, TEXT,
+    BEFORE_PROGRAM, CORRUPT, DENIED, DESCRIPTOR, DONE, FAILED, Frame, HEADER, HELLO, INLINE, LISTENER,
+    MESSAGE, Point, REACHED, SEALED, SUCCESSOR, TERMINAL, TEXT,
 };
 use cofferdam_sys::{Errno, socket};
 
@@ -85,6 +85,18 @@ fn garbled() -> Error {
 pub(crate) fn say(control: i32, point: Point, fd: Option<i32>) -> Result<()> {
     socket::send(control, &[point as u8], fd.as_slice())
         .map_err(|e| Error::system("answering the container's process", e))
+}
+
+/// Sends a program to a child that obeys, with the descriptors that it names by their order.
+pub(crate) fn tell(control: i32, program: &[u8], fds: &[i32]) -> Result<()> {
+    let failed = |e| Error::system("sending a program", e);
+    if program.len() < MESSAGE {
+        let message = [&[INLINE], program].concat();
+        return socket::send(control, &message, fds).map_err(failed);
+    }
+    let file = crate::image::sealed(c"cofferdam-program", program, false)?;
+    let all: Vec<i32> = std::iter::once(file.as_raw_fd()).chain(fds.iter().copied()).collect();
+    socket::send(control, &[SEALED], &all).map_err(failed)
 }
 
 /// Says that cgroups may be joined: these `tasks` files are theirs.

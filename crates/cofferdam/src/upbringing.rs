@@ -36,9 +36,9 @@ pub(crate) struct Upbringing {
     newborn: Newborn,
     /// Who will run the program.
     pid: i32,
-    pidfd: OwnedFd,
+    /// None once it is grown.
+    pidfd: Option<OwnedFd>,
     successor: bool,
-    grown: bool,
 }
 
 impl Upbringing {
@@ -46,7 +46,7 @@ impl Upbringing {
         let pid = newborn.born.pid;
         let pidfd = pidfd::duplicate(newborn.born.pidfd.raw())
             .map_err(|e| Error::system("keeping the process", e))?;
-        Ok(Self { newborn, pid, pidfd: pidfd.into(), successor, grown: false })
+        Ok(Self { newborn, pid, pidfd: Some(pidfd.into()), successor })
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -62,6 +62,16 @@ impl Upbringing {
         if !self.successor {
             parent.made(self.pid, self.control()).map_err(|e| self.blame(e, steps))?;
         }
+        self.follow(parent, steps, until_ready)
+    }
+
+    /// As [`Upbringing::go`], of a child that has been brought up to here before.
+    pub(crate) fn follow(
+        &mut self,
+        parent: &mut dyn Parent,
+        steps: &[Step],
+        until_ready: bool,
+    ) -> Result<()> {
         loop {
             match talk::hear(self.control())? {
                 Event::Hello => {}
@@ -77,7 +87,7 @@ impl Upbringing {
                 Event::Reached(point) if point == Point::Ready.number() && until_ready => break,
                 Event::Reached(point) => self.meet(parent, point).map_err(|e| self.blame(e, steps))?,
                 Event::Listener(number) => {
-                    let listener = pidfd::getfd(self.pidfd.as_raw_fd(), number)
+                    let listener = pidfd::getfd(self.descriptor(), number)
                         .map_err(|e| Error::system("taking the seccomp listener", e))?;
                     parent.listener(self.pid, listener.into())?;
                     talk::say(self.control(), Point::Listener, None)?;
@@ -107,7 +117,7 @@ impl Upbringing {
 
     /// The first process has made way for the one that carries on.
     fn succeed(&mut self, pidfd: OwnedFd, pid: i32) -> Result<()> {
-        match wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false) {
+        match wait::wait_pidfd(self.descriptor(), false, false) {
             // A caller that ignores SIGCHLD has no child to reap once it has ended.
             Ok(_) | Err(Errno::ECHILD) => {}
             Err(e) => return Err(Error::system("waiting for the first process", e)),
@@ -115,7 +125,7 @@ impl Upbringing {
         // Told by the first process, which is in our PID namespace: by now the kernel may have forgotten it,
         // where nobody need reap it.
         self.pid = pid;
-        self.pidfd = pidfd;
+        self.pidfd = Some(pidfd);
         self.successor = false;
         Ok(())
     }
@@ -123,7 +133,7 @@ impl Upbringing {
     /// When the parent cannot go on because the child has failed, the child's reason is the better one.
     /// What it said before it ended can still be heard.
     fn blame(&self, error: Error, steps: &[Step]) -> Error {
-        let _ = pidfd::send_signal(self.pidfd.as_raw_fd(), SIGKILL);
+        let _ = pidfd::send_signal(self.descriptor(), SIGKILL);
         loop {
             match talk::hear(self.control()) {
                 Ok(Event::Failed(failure)) => return failure.render(steps),
@@ -136,7 +146,7 @@ impl Upbringing {
     fn ended_early(&self) -> Error {
         let error =
             Error::new(ErrorKind::System, "making the container: its process ended before it was ready");
-        match wait::wait_pidfd(self.pidfd.as_raw_fd(), true, true) {
+        match wait::wait_pidfd(self.descriptor(), true, true) {
             Ok(Some(wait::Ended::Killed(SIGKILL))) => {
                 error.with_detail("killed by signal 9").with_hint("the memory limit may be too low")
             }
@@ -148,21 +158,28 @@ impl Upbringing {
 
     /// The process is grown: it is the caller's now.
     pub(crate) fn into_parts(mut self) -> Result<(i32, OwnedFd)> {
-        let copy = self.pidfd.try_clone().map_err(|e| Error::io("keeping the process", "", &e))?;
-        self.grown = true;
-        Ok((self.pid, copy))
+        let pidfd = self.pidfd.take().ok_or_else(|| self.ended_early())?;
+        Ok((self.pid, pidfd))
+    }
+
+    /// Whether the process has not ended.
+    pub(crate) fn is_alive(&self) -> bool {
+        let mut fds = [PollFd { fd: self.descriptor(), events: POLLIN, revents: 0 }];
+        poll(&mut fds, Some(0)) == Ok(0)
+    }
+
+    fn descriptor(&self) -> i32 {
+        self.pidfd.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }
 }
 
 impl Drop for Upbringing {
     fn drop(&mut self) {
-        if self.grown {
-            return;
-        }
-        let _ = pidfd::send_signal(self.pidfd.as_raw_fd(), SIGKILL);
+        let Some(process) = self.pidfd.take() else { return };
+        let _ = pidfd::send_signal(process.as_raw_fd(), SIGKILL);
         // It may be nobody's child, or nobody's to reap: the descriptor tells of the end in any case.
-        let mut fds = [PollFd { fd: self.pidfd.as_raw_fd(), events: POLLIN, revents: 0 }];
+        let mut fds = [PollFd { fd: process.as_raw_fd(), events: POLLIN, revents: 0 }];
         let _ = poll(&mut fds, None);
-        let _ = wait::wait_pidfd(self.pidfd.as_raw_fd(), true, false);
+        let _ = wait::wait_pidfd(process.as_raw_fd(), true, false);
     }
 }

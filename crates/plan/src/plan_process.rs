@@ -2,7 +2,7 @@
 //!
 //! Called by [`crate::plan_init`] and [`crate::plan_exec`], which decide what differs.
 
-use cofferdam_oci::{Linux, Pointer, Process, Spec};
+use cofferdam_oci::{Linux, Pointer, Process, Reject, Spec};
 
 use crate::caps::Available;
 use crate::findings::Findings;
@@ -56,6 +56,37 @@ pub(crate) fn decide(process: &Process, around: &Surroundings<'_>, findings: &mu
         memory_policy: linux.memory_policy.as_ref().and_then(|p| memory_policy::decide(p, findings)),
         personality: linux.personality.as_ref().and_then(|p| scheduling::personality(p, findings)),
         seccomp: labels::seccomp(linux, facts, findings),
+    }
+}
+
+impl ProcessPlan {
+    /// The same process, as to who it is and what it may, with the program, environment, directory and
+    /// terminal of another document.
+    ///
+    /// # Errors
+    /// All that is wrong with these, each with its JSON pointer.
+    ///
+    /// ```
+    /// use cofferdam_plan::{ExecOptions, HostFacts, plan_exec};
+    /// let spec = cofferdam_oci::parse_spec(br#"{"ociVersion": "1.3.0"}"#).unwrap();
+    /// let one: cofferdam_oci::Process = cofferdam_oci::parse(br#"{"cwd": "/", "args": ["ps"]}"#).unwrap();
+    /// let plan = plan_exec(&one, &spec, &HostFacts::typical(), &ExecOptions::default()).unwrap().process;
+    /// let other = cofferdam_oci::Process { args: vec!["ls".into()], ..one };
+    /// assert_eq!(plan.with_program(&other).unwrap().args, ["ls"]);
+    /// ```
+    pub fn with_program(&self, process: &Process) -> Result<Self, Vec<Reject>> {
+        let mut findings = Findings::default();
+        let at = &self.pointer;
+        let (env, home_from_passwd) = env::decide(at, &process.env, &mut findings);
+        let plan = Self {
+            args: args::args(at, process, &mut findings),
+            env,
+            home_from_passwd,
+            cwd: args::cwd(at, process, &mut findings),
+            terminal: args::terminal(at, process, &mut findings),
+            ..self.clone()
+        };
+        findings.finish().map(|_| plan)
     }
 }
 

@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use tokio::io::Interest;
@@ -19,6 +20,7 @@ use super::child::Child;
 use super::exec::Exec;
 use super::output::Output;
 use super::pipes::Terminal;
+use super::pool::Pool;
 use super::stdio::Stdio;
 use crate::{Container, Error, ErrorKind, ExitStatus, Result};
 
@@ -130,6 +132,43 @@ impl Exec {
         let (exec, container) = (self.clone(), container.clone());
         let start = move || exec.start(&container, &Stdio::null(), &Stdio::piped()).map(Child::killing);
         blocking(start).await??.wait_with_output_async().await
+    }
+}
+
+impl Pool {
+    /// As [`Pool::spawn`], without blocking; dropped, as [`Command::spawn_async`].
+    ///
+    /// # Errors
+    /// As [`Pool::spawn`].
+    ///
+    /// # Panics
+    /// As [`Command::spawn_async`].
+    ///
+    /// ```no_run
+    /// # async fn f(pool: &cofferdam::Pool) -> cofferdam::Result<()> {
+    /// let mut child = pool.spawn_async(cofferdam::Exec::new("sleep").arg("1")).await?;
+    /// child.wait_async().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn spawn_async(&self, exec: &Exec) -> Result<Child> {
+        let (shared, exec) = (Arc::clone(&self.shared), exec.clone());
+        let child = blocking(move || shared.take()?.spawn(&exec).map(Child::killing)).await??;
+        Ok(child.killing_again(self.shared.command.kill_on_drop))
+    }
+
+    /// As [`Pool::output`], without blocking; dropped, as [`Command::output_async`].
+    ///
+    /// # Errors
+    /// As [`Pool::output`].
+    ///
+    /// # Panics
+    /// As [`Command::spawn_async`].
+    pub async fn output_async(&self, exec: &Exec) -> Result<Output> {
+        let (shared, exec) = (Arc::clone(&self.shared), exec.clone());
+        let run =
+            move || shared.take()?.run(Some(&exec), &Stdio::null(), &Stdio::piped()).map(Child::killing);
+        blocking(run).await??.wait_with_output_async().await
     }
 }
 

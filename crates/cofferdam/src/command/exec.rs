@@ -8,7 +8,7 @@ use super::output::Output;
 use super::pipes::TerminalSize;
 use super::stdio::Stdio;
 use crate::options::{ExecOptions, TerminalMode};
-use crate::{Container, ExitStatus, Result};
+use crate::{Container, Error, ErrorKind, ExitStatus, Result};
 
 /// Describes a process to be started in a container, in the manner of [`std::process::Command`].
 ///
@@ -171,12 +171,7 @@ impl Exec {
             },
         };
         process.args.extend(self.args.iter().cloned());
-        for (name, value) in &self.env {
-            set_env(&mut process, name, value);
-        }
-        if let Some(directory) = &self.directory {
-            process.cwd.clone_from(directory);
-        }
+        self.surround(&mut process);
         if let Some((uid, gid)) = self.user {
             (process.user.uid, process.user.gid) = (uid, gid);
         }
@@ -185,6 +180,33 @@ impl Exec {
             process.console_size = Some(size);
         }
         Ok(process)
+    }
+
+    fn surround(&self, process: &mut ProcessSpec) {
+        for (name, value) in &self.env {
+            set_env(process, name, value);
+        }
+        if let Some(directory) = &self.directory {
+            process.cwd.clone_from(directory);
+        }
+    }
+
+    /// Changes the process of a container that is prepared, as far as that can still be changed.
+    pub(super) fn complete(&self, process: &mut ProcessSpec) -> Result<()> {
+        if self.base.is_some() || self.user.is_some() {
+            return Err(Error::new(ErrorKind::Configuration, "starting a prepared container")
+                .with_detail("its user and rights are what it was prepared with")
+                .with_hint("describe the program by Exec::new, without a user"));
+        }
+        if !self.args.is_empty() {
+            process.args.clone_from(&self.args);
+        }
+        self.surround(process);
+        Ok(())
+    }
+
+    pub(super) fn wiring(&self) -> &Wiring {
+        &self.wiring
     }
 
     pub(super) fn start(&self, container: &Container, input: &Stdio, output: &Stdio) -> Result<Child> {

@@ -1,12 +1,14 @@
 //! A container about to be made: everything that a [`super::Command`] says, decided and opened, so that it
 //! can be made on another thread.
 
+use crate::create::{self, Until};
 use crate::options::{CreateOptions, Streams, TerminalMode};
 use crate::{Bundle, Container, ContainerId, Error, ErrorKind, Result, Store};
 
 use super::Command;
 use super::child::{Child, Ownership};
 use super::pipes::TerminalSize;
+use super::prepared::Prepared;
 use super::stdio::{self, Ends, Stdio};
 
 /// What a process is connected to.
@@ -19,6 +21,11 @@ pub(super) struct Wiring {
 }
 
 impl Wiring {
+    /// Whether anything was said.
+    pub(super) fn says_anything(&self) -> bool {
+        [&self.stdin, &self.stdout, &self.stderr].iter().any(|s| s.is_some()) || self.terminal.is_some()
+    }
+
     /// Opens the streams; those that nothing was said of are `input` and `output`. `terminal` says whether
     /// the process has a terminal instead.
     pub(super) fn open(&self, terminal: bool, input: &Stdio, output: &Stdio) -> Result<(Streams, Ends)> {
@@ -79,6 +86,19 @@ impl Launch {
     pub(super) fn run(self) -> Result<Child> {
         let made = Container::run(&self.store, &self.id, &self.bundle, self.options)?;
         Ok(Child::new(made, self.ends, self.ownership))
+    }
+
+    /// Makes it, but for its program.
+    pub(super) fn prepare(self, mut wiring: Wiring) -> Result<Prepared> {
+        let Self { store, id, mut bundle, options, ownership, .. } = self;
+        let process = bundle.spec.process.get_or_insert_default();
+        // The terminal is made for the program, not before.
+        if std::mem::take(&mut process.terminal) {
+            wiring.terminal = Some(process.console_size.take().unwrap_or_default());
+        }
+        let options = CreateOptions { stdio: Streams::Null, ..options };
+        let made = create::make(&store, &id, &bundle, options, Until::Prepared)?;
+        Ok(Prepared::new(made, bundle, wiring, ownership.kill_on_drop))
     }
 
     /// Makes it.

@@ -15,6 +15,8 @@ mod exec;
 mod launch;
 mod output;
 mod pipes;
+mod pool;
+mod prepared;
 mod stdio;
 
 use std::path::Path;
@@ -28,6 +30,8 @@ pub use events::{Event, Events};
 pub use exec::Exec;
 pub use output::Output;
 pub use pipes::{ChildStderr, ChildStdin, ChildStdout, Terminal, TerminalSize};
+pub use pool::Pool;
+pub use prepared::Prepared;
 pub use stdio::Stdio;
 
 use launch::{Launch, Wiring};
@@ -276,6 +280,23 @@ impl Command {
     /// ```
     pub fn create(&self) -> Result<Child> {
         self.launch(&Stdio::inherit(), &Stdio::inherit())?.create()
+    }
+
+    /// Makes the container but for its program, which is said and started later, in well under a
+    /// millisecond. The program of the command is what runs unless another is said then.
+    ///
+    /// # Errors
+    /// As [`Command::create`].
+    ///
+    /// ```no_run
+    /// use cofferdam::{Command, Exec};
+    /// let prepared = Command::new("sh").prepare()?;
+    /// let mut child = prepared.spawn(Exec::new("sleep").arg("1"))?;
+    /// child.wait()?;
+    /// # Ok::<(), cofferdam::Error>(())
+    /// ```
+    pub fn prepare(&self) -> Result<Prepared> {
+        self.launch(&Stdio::null(), &Stdio::null())?.prepare(self.wiring.clone())
     }
 
     /// Runs the container to its end and collects what it wrote; it is removed.

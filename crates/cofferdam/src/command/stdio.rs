@@ -120,6 +120,15 @@ pub(super) fn open(stdin: &Stdio, stdout: &Stdio, stderr: &Stdio) -> Result<(Str
     Ok((Streams::Fds([input, output, error]), ends))
 }
 
+/// As three descriptors, also where they are the caller's own.
+pub(super) fn each(streams: Streams) -> Result<Vec<OwnedFd>> {
+    match streams {
+        Streams::Fds(fds) => Ok(fds.into()),
+        Streams::Inherit => (0..3).map(|number| given(&Kind::Inherit, number)).collect(),
+        Streams::Null => (0..3).map(|_| null()).collect(),
+    }
+}
+
 /// A stream that the process writes to.
 fn out(stdio: &Stdio, number: i32) -> Result<(OwnedFd, Option<PipeReader>)> {
     match &stdio.0 {

@@ -28,7 +28,10 @@ pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
     }
     p.own("entering the PID namespace", Op::Successor { flags: CLONE_PARENT });
     process::session(&mut p, inputs, plan.keyring.as_deref());
-    terminal(&mut p, plan);
+    p.own("finding the container's root", Op::EnterRoot {});
+    if let Some(wanted) = plan.process.terminal {
+        process::terminal(&mut p, &plan.process, wanted, None);
+    }
     process::forget(&mut p, Vec::new(), plan.preserve_fds);
     process::identity(&mut p, &plan.process);
     process::last(&mut p, &plan.process, plan.preserve_fds);
@@ -56,17 +59,4 @@ fn affinity(p: &mut Program, mask: Option<&[u64]>, which: &str, process: &Pointe
             Op::Affinity { mask: &bytes },
         );
     }
-}
-
-fn terminal(p: &mut Program, plan: &ExecPlan) {
-    p.own("finding the container's root", Op::EnterRoot {});
-    let Some(terminal) = plan.process.terminal else { return };
-    let op = Op::Terminal {
-        rows: terminal.rows.into(),
-        columns: terminal.columns.into(),
-        uid: plan.process.uid,
-        console: false,
-    };
-    p.step("making a terminal", "", &plan.process.pointer.key("terminal"), op);
-    p.step("taking the terminal", "", &plan.process.pointer.key("terminal"), Op::UseTerminal {});
 }

@@ -8,6 +8,7 @@ mod devices;
 mod exec;
 mod mounts;
 mod overlay;
+mod prepared;
 mod process;
 mod start;
 
@@ -19,6 +20,7 @@ use cofferdam_sys::clone3::{CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_
 use cofferdam_sys::mount_setattr::PROPAGATION;
 
 pub(crate) use exec::exec;
+pub(crate) use prepared::program;
 
 use crate::options::Parent;
 use crate::overlay::OverlayPlan;
@@ -45,6 +47,8 @@ pub(crate) struct Inputs {
     pub(crate) overlay: Option<OverlayPlan>,
     /// Whose child the process is to be.
     pub(crate) parent: Parent,
+    /// Whether what is to run comes later.
+    pub(crate) prepared: bool,
     /// Signals that the caller ignores, signal 1 lowest.
     pub(crate) ignored_signals: u64,
     /// pidfd of the container's init, for exec.
@@ -62,6 +66,7 @@ impl Default for Inputs {
             stdio: Vec::new(),
             overlay: None,
             parent: Parent::Caller,
+            prepared: false,
             ignored_signals: 0,
             init: -1,
         }
@@ -100,15 +105,23 @@ pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
     if !joined {
         cgroup(&mut p, plan);
     }
-    terminal(&mut p, plan);
+    // Once devpts is mounted; before hooks, which may want to see it all.
+    if let Some(wanted) = plan.process.terminal {
+        let console = plan.root.new_mount_namespace.then_some("/dev/console");
+        process::terminal(&mut p, &plan.process, wanted, console);
+    }
     working_directory(&mut p, plan);
     hooks(&mut p, plan);
     seal(&mut p, plan, inputs);
     process::labels(&mut p, &plan.process);
     process::forget(&mut p, inputs.start.into_iter().collect(), plan.preserve_fds);
     p.own("hiding from other processes", Op::Dumpable { on: false });
-    process::identity(&mut p, &plan.process);
-    start::start(&mut p, plan, inputs);
+    if inputs.prepared {
+        prepared::wait(&mut p, plan);
+    } else {
+        process::identity(&mut p, &plan.process);
+        start::start(&mut p, plan, inputs);
+    }
     let direct = if successor { 0 } else { new };
     let maps_first = !successor && plan.id_maps.is_some();
     Lowered { program: p, clone_flags: direct, maps_first, successor }
@@ -230,19 +243,6 @@ fn cgroup(p: &mut Program, plan: &InitPlan) {
         let field = Pointer::new("/linux/namespaces");
         p.step("making the cgroup namespace", "", &field, Op::Unshare { flags: CLONE_NEWCGROUP });
     }
-}
-
-/// Once devpts is mounted; before hooks, which may want to see it all.
-fn terminal(p: &mut Program, plan: &InitPlan) {
-    let Some(terminal) = plan.process.terminal else { return };
-    let op = Op::Terminal {
-        rows: terminal.rows.into(),
-        columns: terminal.columns.into(),
-        uid: plan.process.uid,
-        console: plan.root.new_mount_namespace,
-    };
-    p.step("making a terminal for", "/dev/console", &plan.process.pointer.key("terminal"), op);
-    p.step("taking the terminal", "", &plan.process.pointer.key("terminal"), Op::UseTerminal {});
 }
 
 fn working_directory(p: &mut Program, plan: &InitPlan) {

@@ -2,7 +2,7 @@
 
 use cofferdam_child::op::Op;
 use cofferdam_oci::Pointer;
-use cofferdam_plan::ProcessPlan;
+use cofferdam_plan::{ProcessPlan, TerminalPlan};
 
 use super::{Inputs, groups};
 use crate::program::{Program, c_string, descriptors};
@@ -30,15 +30,42 @@ pub(super) fn forget(p: &mut Program, keep: Vec<i32>, preserve_fds: u32) {
     p.own("letting go of the host", Op::Forget { keep: &descriptors(keep) });
 }
 
+/// A terminal, which becomes `console` too where that is given.
+pub(super) fn terminal(p: &mut Program, process: &ProcessPlan, size: TerminalPlan, console: Option<&str>) {
+    let at = process.pointer.key("terminal");
+    let op = Op::Terminal {
+        rows: size.rows.into(),
+        columns: size.columns.into(),
+        uid: process.uid,
+        console: console.is_some(),
+    };
+    let (doing, object) = match console {
+        Some(path) => ("making a terminal for", path),
+        None => ("making a terminal", ""),
+    };
+    p.step(doing, object, &at, op);
+    p.step("taking the terminal", "", &at, Op::UseTerminal {});
+}
+
 /// Everything that needs rights, then the user, then most rights go.
 pub(super) fn identity(p: &mut Program, process: &ProcessPlan) {
     scheduling(p, process);
+    bounding(p, process);
+    user(p, process);
+}
+
+pub(super) fn bounding(p: &mut Program, process: &ProcessPlan) {
+    let bounding = Op::Bounding { set: process.caps.bounding, last: LAST_CAPABILITY };
+    let at = process.pointer.key("capabilities").key("bounding");
+    p.step("dropping the bounding set", "", &at, bounding);
+}
+
+/// Becomes the user, and finds what is to run.
+pub(super) fn user(p: &mut Program, process: &ProcessPlan) {
     let at = &process.pointer;
     if process.uid != 0 && process.terminal.is_none() {
         p.step("giving standard output to the user", "", &at.key("user"), Op::OwnStdio { uid: process.uid });
     }
-    let bounding = Op::Bounding { set: process.caps.bounding, last: LAST_CAPABILITY };
-    p.step("dropping the bounding set", "", &at.key("capabilities").key("bounding"), bounding);
     // First as root, who may look into any directory; what root may not (on NFS), the user may.
     chdir(p, process, true);
     let user = Op::User {
@@ -110,7 +137,7 @@ pub(super) fn labels(p: &mut Program, process: &ProcessPlan) {
     }
 }
 
-fn scheduling(p: &mut Program, process: &ProcessPlan) {
+pub(super) fn scheduling(p: &mut Program, process: &ProcessPlan) {
     let at = &process.pointer;
     if let Some(s) = process.scheduler {
         let op = Op::Scheduler {

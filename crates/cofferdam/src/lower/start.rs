@@ -11,19 +11,30 @@ use crate::program::{Program, c_string, list};
 /// With a socket: says that it is ready and waits for `start`, who brings the state for hooks. Without:
 /// only hooks make it ask for the state.
 pub(super) fn start(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
-    let hooks = &plan.hooks.start_container;
     match inputs.start {
         Some(listener) => {
             p.own("getting ready", Op::Meet { point: Point::Ready.number() });
             p.own("waiting for start", Op::AwaitStart { listener });
+            each(p, &plan.hooks.start_container);
         }
-        None if !hooks.is_empty() => p.own("waiting for start", Op::Meet { point: Point::Start.number() }),
-        None => {}
+        None => hooks(p, plan),
     }
+    process::last(p, &plan.process, plan.preserve_fds);
+}
+
+/// startContainer hooks of a process that must ask for their state.
+pub(super) fn hooks(p: &mut Program, plan: &InitPlan) {
+    let hooks = &plan.hooks.start_container;
+    if !hooks.is_empty() {
+        p.own("waiting for start", Op::Meet { point: Point::Start.number() });
+    }
+    each(p, hooks);
+}
+
+fn each(p: &mut Program, hooks: &[HookPlan]) {
     for one in hooks {
         hook(p, "running startContainer hook", one);
     }
-    process::last(p, &plan.process, plan.preserve_fds);
 }
 
 pub(super) fn hook(p: &mut Program, doing: &'static str, hook: &HookPlan) {
