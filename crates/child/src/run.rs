@@ -86,7 +86,6 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::CloseOthers { keep } => descriptors::close_others(c, keep),
         Op::Forget { keep } => descriptors::forget(c, keep),
         Op::Dup { from, to } => Ok(open::dup_onto(from, to)?),
-        Op::TakeStreams {} => descriptors::take_streams(c),
         Op::CloexecFrom { first } => descriptors::cloexec_from(first),
         Op::OwnStdio { uid } => descriptors::own_stdio(uid),
         Op::OpenProc {} => procfs::open(c),
@@ -182,6 +181,7 @@ fn process(c: &mut Context, op: &Op<'_>) -> Done {
         Op::Exec { argv, env } => exec::exec(c, argv, env),
         Op::ExecFd { fd, control, argv, env } => exec::exec_fd(c, fd, control, argv, env),
         Op::Home { uid } => exec::home(c, uid),
+        Op::TakeStreams {} => descriptors::take_streams(c),
         _ => joined(c, op),
     }
 }

@@ -166,8 +166,7 @@ impl Pool {
     /// As [`Command::spawn_async`].
     pub async fn output_async(&self, exec: &Exec) -> Result<Output> {
         let (shared, exec) = (Arc::clone(&self.shared), exec.clone());
-        let run =
-            move || shared.take()?.run(Some(&exec), &Stdio::null(), &Stdio::piped()).map(Child::killing);
+        let run = move || shared.run(&exec, &Stdio::null(), &Stdio::piped()).map(Child::killing);
         blocking(run).await??.wait_with_output_async().await
     }
 }

@@ -13,7 +13,7 @@ use super::exec::Exec;
 use super::output::Output;
 use super::prepared::Prepared;
 use super::stdio::Stdio;
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 
 /// After a failure nothing is tried again for this long: what was the matter may pass.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -75,6 +75,17 @@ impl Shared {
         }
     }
 
+    pub(super) fn run(&self, exec: &Exec, input: &Stdio, output: &Stdio) -> Result<Child> {
+        for _ in 0..self.size {
+            match self.take()?.run(Some(exec), input, output) {
+                // Killed in the last moment: the next one is not to blame.
+                Err(e) if e.kind() == ErrorKind::WrongState => {}
+                other => return other,
+            }
+        }
+        self.command.prepare()?.run(Some(exec), input, output)
+    }
+
     fn fill(&self) {
         let mut stock = self.lock();
         while !stock.closed {
@@ -134,7 +145,7 @@ impl Pool {
     /// # Errors
     /// As [`Prepared::spawn`] and [`Pool::take`].
     pub fn spawn(&self, exec: &Exec) -> Result<Child> {
-        self.take()?.spawn(exec)
+        self.shared.run(exec, &Stdio::inherit(), &Stdio::inherit())
     }
 
     /// Runs a program in a container of the pool's to its end and collects what it wrote.
@@ -142,7 +153,7 @@ impl Pool {
     /// # Errors
     /// As [`Prepared::spawn`] and [`Pool::take`].
     pub fn output(&self, exec: &Exec) -> Result<Output> {
-        self.take()?.run(Some(exec), &Stdio::null(), &Stdio::piped())?.wait_with_output()
+        self.shared.run(exec, &Stdio::null(), &Stdio::piped())?.wait_with_output()
     }
 
     /// How many containers are in stock.
