@@ -38,6 +38,9 @@ pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Pr
     let mut inputs = opened.inputs();
     inputs.init = init.as_raw_fd();
     inputs.ignored_signals = ignored_signals;
+    if plan.namespaces & CLONE_NEWUSER != 0 {
+        inputs.first_ids = first_ids(container.saved.pid, &plan);
+    }
     let lowered = lower::exec(&plan, &inputs);
     let (newborn, must_move) = born(&lowered, &inputs, opened.born_in.as_ref())?;
     let first = newborn.born.pid;
@@ -89,6 +92,20 @@ fn decide(container: &Container, options: &ExecOptions) -> Result<(ExecPlan, cof
         },
     );
     Ok((plan.map_err(Error::rejected)?, spec, host.ignored_signals))
+}
+
+/// The ids with which a process enters the user namespace of `pid`: root's or, where it has no root, those
+/// that it is to have.
+fn first_ids(pid: i32, plan: &ExecPlan) -> (u32, u32) {
+    let rootless = |file: &str| {
+        let map = std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let mut inside = map.lines().filter_map(|line| line.split_ascii_whitespace().next());
+        !map.is_empty() && inside.all(|first| first != "0")
+    };
+    (
+        if rootless("uid_map") { plan.process.uid } else { 0 },
+        if rootless("gid_map") { plan.process.gid } else { 0 },
+    )
 }
 
 /// The namespaces of `pid` that are not ours. Joining one's own user namespace is an error, and joining

@@ -24,7 +24,8 @@ pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
         p.own("joining the container's namespaces", Op::Setns { fd: inputs.init, flags: plan.namespaces });
     }
     if plan.namespaces & CLONE_NEWUSER != 0 {
-        p.own("becoming root in the user namespace", Op::Become { uid: 0, gid: 0 });
+        let (uid, gid) = inputs.first_ids;
+        p.own("taking ids in the user namespace", Op::Become { uid, gid });
     }
     p.own("entering the PID namespace", Op::Successor { flags: CLONE_PARENT });
     process::session(&mut p, inputs, plan.keyring.as_deref());

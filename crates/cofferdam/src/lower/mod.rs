@@ -45,6 +45,8 @@ pub(crate) struct Inputs {
     pub(crate) stdio: Vec<i32>,
     /// A writable layer over the root, if there is one.
     pub(crate) overlay: Option<OverlayPlan>,
+    /// The ids to take in a user namespace that is joined by exec.
+    pub(crate) first_ids: (u32, u32),
     /// Whose child the process is to be.
     pub(crate) parent: Parent,
     /// Whether what is to run comes later.
@@ -65,6 +67,7 @@ impl Default for Inputs {
             start: None,
             stdio: Vec::new(),
             overlay: None,
+            first_ids: (0, 0),
             parent: Parent::Caller,
             prepared: false,
             ignored_signals: 0,

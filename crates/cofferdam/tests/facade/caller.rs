@@ -17,10 +17,15 @@ fn again(name: &str, before: &[&str]) -> bool {
     if std::env::var_os(AGAIN).is_some() {
         return true;
     }
+    // Where anybody may execute it.
+    let program = std::env::temp_dir().join(format!("cofferdam-facade-{}-{name}", process::id()));
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     let mut command = process::Command::new("env");
-    command.args(before).arg(std::env::current_exe().unwrap());
+    command.args(before).arg(&program).current_dir("/");
     command.args(["--exact", "--nocapture", &format!("caller::{name}")]);
-    let output = command.env(AGAIN, "1").output().unwrap();
+    let output = command.env(AGAIN, "1").output();
+    std::fs::remove_file(&program).unwrap();
+    let output = output.unwrap();
     let said =
         [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
@@ -140,4 +145,34 @@ fn a_caller_without_descriptors_is_told_so_and_nothing_is_left() {
             return;
         }
     }
+}
+
+/// An ordinary user: nobody.
+const NOBODY: &[&str] = &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+
+#[test]
+fn an_ordinary_user_runs_containers_too() {
+    if cofferdam::template::Caller::current().uid == 0
+        && !again("an_ordinary_user_runs_containers_too", NOBODY)
+    {
+        return;
+    }
+    let world = World::of_anybody();
+    let output = world.sh("id -u; echo $$; touch /usr/new && ls /usr/new").output().unwrap();
+    let uid = cofferdam::template::Caller::current().uid;
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{uid}\n1\n/usr/new\n"), "{output:?}");
+    let mut child = world.sh("exec sleep 600").create().unwrap();
+    child.start().unwrap();
+    assert_eq!(
+        Exec::new("/bin/sh").args(["-c", "exit 4"]).status_in(child.container()).unwrap().code(),
+        Some(4)
+    );
+    child.kill().unwrap();
+    assert_eq!(child.wait().unwrap(), ExitStatus::Signal(9));
+    let nobody = world.sh("exit 5").parent(cofferdam::Parent::Nobody).status().unwrap();
+    assert_eq!(nobody, ExitStatus::Code(5));
+    let mut limited = Sandbox::new("true");
+    let e = Command::from(limited.memory(1 << 25)).store(world.store.clone()).spawn().unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Host, "{e}");
+    world.is_empty();
 }
