@@ -13,6 +13,7 @@ mod extras;
 mod host;
 mod library;
 mod measure;
+mod nsenter;
 mod options;
 mod profile;
 mod report;
@@ -24,7 +25,18 @@ use std::process::ExitCode;
 use options::Options;
 
 fn main() -> ExitCode {
+    // First: a helper of the second benchmark does not come back from here.
+    cofferdam_nsenter::init(nsenter::modules());
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if words == ["nsenter"] {
+        return match nsenter::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     let done = Options::parse(&words).and_then(|options| match options.inside.clone() {
         None => world::run_inside(&words),
         Some(dir) => bench(&options, &dir).map(|()| ExitCode::SUCCESS),

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 const USAGE: &str =
     "usage: cofferdam-bench [--quick] [--library] [--seed N] [--cofferdam PATH] [--json FILE] [--svg FILE]
+       cofferdam-bench nsenter
 
   --quick           fewer runs: a first impression in about half a minute
   --library         only what a program sees that embeds the library, or starts the others
   --seed N          order of the blocks (1)
   --cofferdam PATH  the binary to measure (the one beside this program)
   --json FILE       write every figure as JSON
-  --svg FILE        draw the medians";
+  --svg FILE        draw the medians
+  nsenter           calls a second into another process's namespaces, in the ways there are";
 
 /// What the caller asked for.
 pub(crate) struct Options {

@@ -178,14 +178,19 @@ impl Child {
         if !readable(self.pidfd.as_raw_fd(), deadline).unwrap_or_default() {
             let _ = pidfd::send_signal(self.pidfd.as_raw_fd(), SIGKILL);
         }
-        let ended = wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false);
+        let ended = wait::wait_pidfd(self.pidfd.as_raw_fd(), false, false).ok().flatten();
         self.reaped = true;
-        match ended {
-            Ok(Some(wait::Ended::Exited(n))) => Some(ExitStatus::Code(n)),
-            Ok(Some(wait::Ended::Killed(n))) => Some(ExitStatus::Signal(n)),
-            // Reaped by another part of this process, or by the kernel where SIGCHLD is ignored.
-            _ => pid::reaped_status(self.pidfd.as_raw_fd()).map(ExitStatus::from),
-        }
+        ended.or_else(|| self.told_by_the_kernel()).map(ExitStatus::from)
+    }
+
+    /// How one ended that somebody else reaps, being nobody's child: the zombie says so until it is reaped, and
+    /// the pidfd from then on (Linux 6.15).
+    fn told_by_the_kernel(&self) -> Option<wait::Ended> {
+        let fd = self.pidfd.as_raw_fd();
+        let zombie = pid::zombie_status(self.pid).map(wait::Ended::from_status);
+        // While it can be signalled its number is nobody else's.
+        let own = pidfd::send_signal(fd, 0).is_ok();
+        zombie.filter(|_| own).or_else(|| pid::reaped_status(fd))
     }
 
     /// Ends it, and says how it ended: by a signal that is ours, unless it was faster.

@@ -39,7 +39,7 @@ pub struct Enter {
 
 impl Enter {
     pub(crate) fn new(target: Target) -> Self {
-        let wanted = Wanted { set: Set::ALL, as_target: false };
+        let wanted = Wanted { set: Set::ALL, as_target: false, stays: false };
         Self { target, wanted, limits: Limits { time: Some(TIMEOUT), answer: ANSWER } }
     }
 

@@ -29,6 +29,9 @@ pub(crate) struct Wanted {
     pub(crate) set: Set,
     /// Whether the target's ids, capabilities, umask and label are taken over.
     pub(crate) as_target: bool,
+    /// Whether the helper stays between calls. In another PID namespace it is then nobody's child: the first
+    /// process of a PID namespace can end only when all others are reaped, and between calls nobody watches.
+    pub(crate) stays: bool,
 }
 
 /// The joining, in the two parts between which a helper may execute another program.
@@ -50,7 +53,7 @@ pub(crate) fn at_once(target: &Target, wanted: Wanted) -> Result<(Operations, Ve
     plan.namespaces(&mut p);
     plan.places(&mut p);
     if plan.joins(Set::PID) {
-        p.push("entering the PID namespace", "", Op::Successor { flags: CLONE_PARENT });
+        p.push("entering the PID namespace", "", Op::Successor { flags: whose(wanted) });
     }
     plan.identity(&mut p);
     Ok((p, plan.keep()))
@@ -65,7 +68,7 @@ pub(crate) fn around_exec(target: &Target, wanted: Wanted, executable: i32) -> R
     let mut process = begin(&keep);
     if plan.joins(Set::PID) {
         plan.pid_first(&mut process)?;
-        process.push("entering the PID namespace", "", Op::Successor { flags: CLONE_PARENT });
+        process.push("entering the PID namespace", "", Op::Successor { flags: whose(wanted) });
     }
     let mut rest = Operations::default();
     rest.push("hiding from the target's processes", "", Op::Dumpable { on: false });
@@ -74,6 +77,10 @@ pub(crate) fn around_exec(target: &Target, wanted: Wanted, executable: i32) -> R
     plan.places(&mut rest);
     plan.identity(&mut rest);
     Ok(Joins { process, rest, keep })
+}
+
+const fn whose(wanted: Wanted) -> u64 {
+    if wanted.stays { 0 } else { CLONE_PARENT }
 }
 
 /// Nothing of the caller's but the handles, and nobody inside may look into the helper.

@@ -18,7 +18,8 @@ use crate::{Enter, Result};
 /// One that crashed, or was ended because it took too long, is replaced at the next call. The namespaces are
 /// those of the handles: a target that ends takes its PID namespace, and with it the helpers in it, but leaves
 /// the others as they are. A helper keeps what it was made with: capabilities that the target drops later
-/// ([`Enter::as_target`]) are not dropped by it.
+/// ([`Enter::as_target`]) are not dropped by it. Helpers in another PID namespace are not the caller's children
+/// (init reaps them), so that they never keep the target's first process from ending.
 ///
 /// ```no_run
 /// use cofferdam_nsenter::{Inside, Target};
@@ -36,7 +37,8 @@ pub struct Resident {
 }
 
 impl Resident {
-    pub(crate) fn new(enter: Enter) -> Self {
+    pub(crate) fn new(mut enter: Enter) -> Self {
+        enter.wanted.stays = true;
         Self { enter, worker: Mutex::new(None), caller: Mutex::new(None) }
     }
 

@@ -82,11 +82,12 @@ unsafe fn clone_into(clone: *const Args, args: *const ExecArgs) -> isize {
     let ret: isize;
     // SAFETY: in the child only registers and the new stack are used until `enter`, which never
     // returns; the parent continues after the label as after any system call. The clobbers are not late
-    // ones: `args` must not share a register that the system call overwrites.
+    // ones: `args` must not share a register that the system call overwrites. It may be in the frame
+    // pointer, which is therefore cleared last.
     #[cfg(target_arch = "x86_64")]
     unsafe {
         core::arch::asm!(
-            "syscall", "test rax, rax", "jnz 2f", "xor ebp, ebp", "mov rdi, {args}", "call {enter}", "ud2", "2:",
+            "syscall", "test rax, rax", "jnz 2f", "mov rdi, {args}", "xor ebp, ebp", "call {enter}", "ud2", "2:",
             args = in(reg) args, enter = sym enter,
             inlateout("rax") nr::CLONE3.cast_signed() => ret, in("rdi") clone, in("rsi") size_of::<Args>(),
             out("rcx") _, out("r11") _, options(nostack));
@@ -95,7 +96,7 @@ unsafe fn clone_into(clone: *const Args, args: *const ExecArgs) -> isize {
     #[cfg(target_arch = "aarch64")]
     unsafe {
         core::arch::asm!(
-            "svc 0", "cbnz x0, 2f", "mov x29, xzr", "mov x0, {args}", "bl {enter}", "brk 1", "2:",
+            "svc 0", "cbnz x0, 2f", "mov x0, {args}", "mov x29, xzr", "bl {enter}", "brk 1", "2:",
             args = in(reg) args, enter = sym enter,
             in("x8") nr::CLONE3, inlateout("x0") clone.expose_provenance() as isize => ret, in("x1") size_of::<Args>(),
             out("x30") _, options(nostack));
@@ -104,7 +105,7 @@ unsafe fn clone_into(clone: *const Args, args: *const ExecArgs) -> isize {
     #[cfg(target_arch = "riscv64")]
     unsafe {
         core::arch::asm!(
-            "ecall", "bnez a0, 2f", "li fp, 0", "mv a0, {args}", "call {enter}", "unimp", "2:",
+            "ecall", "bnez a0, 2f", "mv a0, {args}", "li fp, 0", "call {enter}", "unimp", "2:",
             args = in(reg) args, enter = sym enter,
             in("a7") nr::CLONE3, inlateout("a0") clone.expose_provenance() as isize => ret, in("a1") size_of::<Args>(),
             out("ra") _, options(nostack));

@@ -8,6 +8,7 @@
 )]
 
 mod built_in;
+mod container;
 mod handles;
 mod hostile;
 mod modules;

@@ -45,7 +45,9 @@ impl World {
         for dir in ["bin", "proc", "tmp", "etc", "mnt", "home/user"] {
             fs::create_dir_all(root.join(dir)).unwrap();
         }
-        fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+        // Not by this process: a child of another test's would hold the file open for writing (ETXTBSY).
+        let copied = Command::new("cp").arg("/bin/busybox").arg(root.join("bin")).status().unwrap();
+        assert!(copied.success());
         for name in ["sh", "sleep", "echo", "mount", "cat", "setpriv"] {
             std::os::unix::fs::symlink("busybox", root.join("bin").join(name)).unwrap();
         }
@@ -72,6 +74,10 @@ impl World {
 
     /// Ends the process now.
     pub(crate) fn end(&mut self) {
+        // One that became another user is not killed with its parent.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = cofferdam_sys::setns::kill(self.pid, 9);
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
