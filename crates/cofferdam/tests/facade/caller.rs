@@ -23,7 +23,15 @@ fn again(name: &str, before: &[&str]) -> bool {
     let mut command = process::Command::new("env");
     command.args(before).arg(&program).current_dir("/");
     command.args(["--exact", "--nocapture", &format!("caller::{name}")]);
-    let output = command.env(AGAIN, "1").output();
+    command.env(AGAIN, "1");
+    // Another test's child may have the copy open for writing until it executes: ETXTBSY.
+    let busy = |output: &process::Output| String::from_utf8_lossy(&output.stderr).contains("Text file busy");
+    let output = loop {
+        match command.output() {
+            Ok(output) if busy(&output) => std::thread::sleep(std::time::Duration::from_millis(20)),
+            other => break other,
+        }
+    };
     std::fs::remove_file(&program).unwrap();
     let output = output.unwrap();
     let said =
@@ -76,9 +84,9 @@ fn hooks_run_for_a_caller_that_ignores_its_children() {
         timeout: Some(60),
         ..Hook::default()
     };
-    spec.hooks.create_runtime = vec![hook("sleep 0.05")];
+    spec.hooks.create_runtime = vec![hook("sleep 0.5")];
     assert!(Command::from_spec(spec.clone()).store(world.store.clone()).status().unwrap().success());
-    spec.hooks.create_runtime = vec![hook("sleep 0.05; echo no >&2; exit 3")];
+    spec.hooks.create_runtime = vec![hook("sleep 0.5; echo no >&2; exit 3")];
     let e = Command::from_spec(spec).store(world.store.clone()).spawn().unwrap_err();
     assert!(e.to_string().contains("exit status 3"), "{e}");
     world.is_empty();

@@ -6,10 +6,15 @@ use cofferdam::{Command, ContainerId, ErrorKind, ExitStatus, Status, Stdio, Stor
 
 use crate::world::World;
 
+/// An id of this process's: cgroups are named after it, whatever the store is.
+fn own(name: &str) -> ContainerId {
+    ContainerId::new(&format!("{name}-{}", std::process::id())).unwrap()
+}
+
 #[test]
 fn a_container_is_found_by_its_id() {
     let Some(world) = World::new() else { return };
-    let id = ContainerId::new("known").unwrap();
+    let id = own("known");
     let mut child = world.sh("exec sleep 600").id(id.clone()).spawn().unwrap();
     assert_eq!(child.id(), &id);
     // As another process would.
@@ -24,7 +29,7 @@ fn a_container_is_found_by_its_id() {
 fn an_id_is_used_once_at_a_time() {
     let Some(world) = World::new() else { return };
     let mut command = world.sh("exec sleep 600");
-    command.id(ContainerId::new("one").unwrap()).kill_on_drop(true);
+    command.id(own("one")).kill_on_drop(true);
     let child = command.spawn().unwrap();
     assert_eq!(command.spawn().unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(child.status().unwrap(), Status::Running, "the first has nothing of it");
@@ -37,7 +42,7 @@ fn an_id_is_used_once_at_a_time() {
 fn somebody_elses_container_of_the_same_id_is_left_alone() {
     let Some(world) = World::new() else { return };
     let mut command = world.sh("exec sleep 600");
-    command.id(ContainerId::new("same").unwrap());
+    command.id(own("same"));
     let mut first = command.spawn().unwrap();
     world.store.remove(first.id()).unwrap();
     let mut second = command.spawn().unwrap();
