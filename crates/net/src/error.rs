@@ -1,4 +1,4 @@
-//! Why a device did not move.
+//! Why something of the network could not be made, moved, asked or removed.
 //!
 //! Returned by everything public of this crate. It carries what is needed to say it well.
 
@@ -6,7 +6,7 @@ use std::fmt;
 
 use cofferdam_sys::Errno;
 
-use crate::route::Refusal;
+use crate::socket::Refusal;
 
 /// A failure: what we were doing, to what, and what the kernel answered.
 ///
@@ -42,6 +42,16 @@ impl Error {
         let Refusal { errno, said } = refusal;
         let step = "moving network device";
         Self { step, object, part: part.into(), errno, detail: said, hint: None }
+    }
+
+    /// Something else that failed: what we were doing, to what, and which part of it.
+    pub(crate) fn of(
+        step: &'static str,
+        object: impl Into<String>,
+        part: impl Into<String>,
+        Refusal { errno, said }: Refusal,
+    ) -> Self {
+        Self { step, object: object.into(), part: part.into(), errno, detail: said, hint: None }
     }
 
     /// A question about a network namespace that was not answered.

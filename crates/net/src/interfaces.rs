@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 
 use crate::Error;
 use crate::message::{Link, Message};
-use crate::route::{Refusal, Route};
+use crate::socket::{Netlink, Refusal};
 
 /// A network interface.
 ///
@@ -42,7 +42,7 @@ pub struct Interface {
 /// # Ok::<(), cofferdam_net::Error>(())
 /// ```
 pub fn interfaces(socket: OwnedFd) -> Result<Vec<Interface>, Error> {
-    let mut route = Route::of(socket);
+    let mut route = Netlink::of(socket);
     let failed = |part: &'static str| move |refusal: Refusal| Error::asking(part, refusal);
     let links = route.list(&Message::get_links()).map_err(failed("its interfaces"))?;
     let addresses = route.list(&Message::get_addresses()).map_err(failed("its addresses"))?;

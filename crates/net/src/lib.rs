@@ -1,21 +1,33 @@
-//! The wires: moves network devices of the host into a container.
+//! The wires: what a container's network is made of.
 //!
 //! Called by the library once the container has a network namespace and before its program runs. It
-//! speaks rtnetlink(7) and nothing else: no file is written, no program is run, and no thread but its
-//! own short-lived ones ever changes namespace. It decides nothing: which device, and its name inside,
-//! come from the plan.
+//! speaks netlink(7): no program is run, and no thread but its own short-lived ones ever changes
+//! namespace. It knows namespaces by sockets that were opened in them, and no processes.
 //!
-//! What a move keeps is what the runtime specification asks for (`config-linux.md`, Network Devices):
+//! [`Network`] is one network namespace: its links, addresses and routes, made and read back.
+//! [`move_device`] takes a device of the host's as it is. What a move keeps is what the runtime specification asks for (`config-linux.md`, Network Devices):
 //! the attributes of the device and its permanent addresses of global scope. Routes are not kept.
 
 mod error;
 mod interfaces;
+mod link;
+mod mac;
 mod message;
 mod move_device;
+mod network;
 mod route;
+mod socket;
+mod state;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traffic;
 
 pub use error::Error;
 pub use interfaces::{Interface, interfaces};
+pub use link::{BridgePort, IpvlanMode, LinkKind, LinkSettings, MacvlanMode, Peer};
+pub use mac::{Mac, MacError};
 pub use move_device::move_device;
+pub use network::Network;
+pub use route::{AddressSettings, RouteEntry};
+pub use state::{Counters, LinkState};

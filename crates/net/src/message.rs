@@ -1,7 +1,7 @@
-//! The rtnetlink messages of a move, as bytes: rtnetlink(7), `linux/if_link.h`, `linux/if_addr.h`.
+//! Messages of netlink as bytes, and those of a move: rtnetlink(7), `linux/if_link.h`, `linux/if_addr.h`.
 //!
-//! Used by the move. Pure: no socket, no kernel. Headers, attributes and acknowledgements come from
-//! `netlink-packet-core`. The two bodies that a move needs are here, because the crate that has them
+//! Used by everything here. Pure: no socket, no kernel. Headers, attributes and acknowledgements come from
+//! `netlink-packet-core`. The bodies are here and where they are used, because the crate that has them
 //! all, `netlink-packet-route`, is some 30000 lines and brings a second version of syn.
 
 use netlink_packet_core::{
@@ -9,19 +9,20 @@ use netlink_packet_core::{
     NlasIterator, Parseable,
 };
 
-const RTM_NEWLINK: u16 = 16;
-const RTM_GETLINK: u16 = 18;
-const RTM_NEWADDR: u16 = 20;
+pub(crate) const RTM_NEWLINK: u16 = 16;
+pub(crate) const RTM_GETLINK: u16 = 18;
+pub(crate) const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
+pub(crate) const RTM_NEWROUTE: u16 = 24;
 
-const IFLA_IFNAME: u16 = 3;
-const IFLA_NET_NS_FD: u16 = 28;
-const IFF_UP: u32 = 1;
+pub(crate) const IFLA_IFNAME: u16 = 3;
+pub(crate) const IFLA_NET_NS_FD: u16 = 28;
+pub(crate) const IFF_UP: u32 = 1;
 
-const IFA_ADDRESS: u16 = 1;
-const IFA_LOCAL: u16 = 2;
-const IFA_BROADCAST: u16 = 4;
-const IFA_FLAGS: u16 = 8;
+pub(crate) const IFA_ADDRESS: u16 = 1;
+pub(crate) const IFA_LOCAL: u16 = 2;
+pub(crate) const IFA_BROADCAST: u16 = 4;
+pub(crate) const IFA_FLAGS: u16 = 8;
 const IFA_RT_PRIORITY: u16 = 9;
 const IFA_PROTO: u16 = 11;
 /// What of an address moves. Not its label, which has the device's old name in it, and not its
@@ -78,7 +79,7 @@ impl Message {
     }
 
     /// A `struct ifinfomsg`; the flags are those to set.
-    fn link(kind: u16, index: u32, flags: u32, attributes: Vec<DefaultNla>) -> Self {
+    pub(crate) fn link(kind: u16, index: u32, flags: u32, attributes: Vec<DefaultNla>) -> Self {
         let mut head = vec![0; 4];
         for word in [index, flags, flags] {
             head.extend(word.to_ne_bytes());
@@ -167,19 +168,36 @@ impl Message {
     }
 }
 
-fn ip(bytes: &[u8]) -> Option<std::net::IpAddr> {
+pub(crate) fn ip(bytes: &[u8]) -> Option<std::net::IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(std::net::IpAddr::from);
     v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(std::net::IpAddr::from)).ok()
 }
 
-fn text(kind: u16, value: &str) -> DefaultNla {
+pub(crate) fn text(kind: u16, value: &str) -> DefaultNla {
     let mut bytes = value.as_bytes().to_vec();
     bytes.push(0);
     DefaultNla::new(kind, bytes)
 }
 
-fn number(kind: u16, value: u32) -> DefaultNla {
+pub(crate) fn number(kind: u16, value: u32) -> DefaultNla {
     DefaultNla::new(kind, value.to_ne_bytes().to_vec())
+}
+
+/// Attributes one after the other, as the value of another has them.
+pub(crate) fn packed(inside: &[DefaultNla]) -> Vec<u8> {
+    let mut bytes = vec![0; inside.buffer_len()];
+    inside.emit(&mut bytes);
+    bytes
+}
+
+/// An attribute that is made of attributes.
+pub(crate) fn nest(kind: u16, inside: &[DefaultNla]) -> DefaultNla {
+    DefaultNla::new(kind, packed(inside))
+}
+
+/// The attributes in the value of one; what is not well-formed ends the list.
+pub(crate) fn inside(value: &[u8]) -> Vec<DefaultNla> {
+    NlasIterator::new(value).map_while(|a| DefaultNla::parse(&a.ok()?).ok()).collect()
 }
 
 impl NetlinkSerializable for Message {
@@ -206,6 +224,7 @@ impl NetlinkDeserializable for Message {
         let len = match kind {
             RTM_NEWLINK => 16,
             RTM_NEWADDR => 8,
+            RTM_NEWROUTE => 12,
             _ => return Err(DecodeError::from(format!("message of type {kind}"))),
         };
         let (head, rest) =

@@ -11,7 +11,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 
 use crate::Error;
 use crate::message::{Address, Link, Message};
-use crate::route::{Refusal, Route};
+use crate::socket::{Netlink, Refusal};
 
 /// Moves the network device `host_name` from the caller's network namespace into another one, where it
 /// is called `name`, keeps its permanent addresses of global scope, and sets it up.
@@ -35,8 +35,8 @@ use crate::route::{Refusal, Route};
 /// ```
 pub fn move_device(host_name: &str, name: &str, namespace: &File) -> Result<(), Error> {
     let this = Move { host_name, name };
-    let mut here = Route::open().map_err(this.failed("opening a netlink socket"))?;
-    let mut there = Route::open_in(namespace).map_err(|refusal| {
+    let mut here = Netlink::open().map_err(this.failed("opening a netlink socket"))?;
+    let mut there = Netlink::open_in(namespace).map_err(|refusal| {
         this.failed("opening a netlink socket in the container's namespace")(refusal)
             .hint_for(Errno::EINVAL, "the file given is no network namespace")
             .hint_for(
@@ -110,17 +110,17 @@ fn is_name(name: &str) -> bool {
         && name.matches('%').count() <= 1
 }
 
-fn find(route: &mut Route, name: &str) -> Result<u32, Refusal> {
+fn find(route: &mut Netlink, name: &str) -> Result<u32, Refusal> {
     let answers = route.ask(Message::get_link(name), 0)?;
     let link = answers.iter().find_map(Link::parse).ok_or(Errno::ENODEV)?;
     Ok(link.index)
 }
 
-fn links(route: &mut Route) -> Result<Vec<Link>, Refusal> {
+fn links(route: &mut Netlink) -> Result<Vec<Link>, Refusal> {
     Ok(route.list(&Message::get_links())?.iter().filter_map(Link::parse).collect())
 }
 
-fn addresses(route: &mut Route, link: u32) -> Result<Vec<Address>, Refusal> {
+fn addresses(route: &mut Netlink, link: u32) -> Result<Vec<Address>, Refusal> {
     let answers = route.list(&Message::get_addresses())?;
     Ok(answers.iter().filter_map(|message| Address::parse_movable(message, link)).collect())
 }

@@ -1,202 +1,177 @@
-//! A socket of rtnetlink(7): a request, and the answers to it.
+//! Addresses and routes, and the messages that add them and tell of them: rtnetlink(7).
 //!
-//! Used by the move. It knows nothing of links and addresses.
+//! Called by `network`. Pure: no socket, no kernel.
 
-use std::fs::File;
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use cofferdam_sys::Errno;
-use cofferdam_sys::clone3::CLONE_NEWNET;
-use cofferdam_sys::setns::setns;
-use cofferdam_sys::socket::{recv_netlink, send};
-use netlink_packet_core::{
-    ErrorMessage, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader,
-    NetlinkMessage, NetlinkPayload, NlasIterator,
+use ipnet::IpNet;
+use netlink_packet_core::DefaultNla;
+use serde::{Deserialize, Serialize};
+
+use crate::message::{
+    IFA_ADDRESS, IFA_BROADCAST, IFA_FLAGS, IFA_LOCAL, Message, RTM_NEWADDR, RTM_NEWROUTE, ip, number,
 };
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-use crate::message::Message;
+const RTM_GETROUTE: u16 = 26;
+const IFA_F_NODAD: u32 = 2;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const RTA_GATEWAY: u16 = 5;
+const RTA_PRIORITY: u16 = 6;
+const RTA_PREFSRC: u16 = 7;
+const RT_TABLE_MAIN: u8 = 254;
+const RTPROT_STATIC: u8 = 4;
+const RT_SCOPE_UNIVERSE: u8 = 0;
+const RT_SCOPE_LINK: u8 = 253;
+const RTN_UNICAST: u8 = 1;
+const RTNH_F_ONLINK: u32 = 4;
 
-/// How often a list is asked for again that changed while it was made.
-const TRIES: u32 = 16;
-
-/// The kernel's no, and its words for it, where it had any.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    pub(crate) errno: i32,
-    pub(crate) said: Option<String>,
+/// Whether an address is checked for being somebody else's before it is used (IPv6; RFC 4862).
+///
+/// ```
+/// assert!(!cofferdam_net::AddressSettings::default().no_duplicate_detection);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressSettings {
+    /// Use it at once (`nodad`); without, an IPv6 address is tentative for a second or two.
+    pub no_duplicate_detection: bool,
 }
 
-impl From<Errno> for Refusal {
-    fn from(errno: Errno) -> Self {
-        Self { errno: errno.0, said: None }
-    }
+/// A route of the main table.
+///
+/// ```
+/// use cofferdam_net::RouteEntry;
+/// let default = RouteEntry::to("0.0.0.0/0".parse().unwrap()).via("10.0.0.1".parse().unwrap());
+/// assert_eq!(default.gateway.unwrap().to_string(), "10.0.0.1");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteEntry {
+    /// Where packets go to that take it; prefix 0 is the default route.
+    pub destination: IpNet,
+    /// The router, or none where the destination is on the link.
+    pub gateway: Option<IpAddr>,
+    /// The address that packets get as their source, when the program chose none.
+    pub source: Option<IpAddr>,
+    /// The index of the link.
+    pub link: Option<u32>,
+    /// Which of two to the same destination: the lower one.
+    pub metric: Option<u32>,
+    /// The gateway is on the link, whatever the addresses say.
+    pub on_link: bool,
 }
 
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        Errno(error.raw_os_error().unwrap_or(Errno::EIO.0)).into()
-    }
-}
-
-type Result<T> = std::result::Result<T, Refusal>;
-
-/// How large an answer of the kernel's may be: it fills buffers of at most 32 kB.
-const LARGEST: usize = 64 << 10;
-
-/// A socket that was opened here, or one that was handed over.
-enum Channel {
-    Own(Socket),
-    Given(OwnedFd),
-}
-
-impl Channel {
-    fn send(&self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Own(socket) => uninterrupted(|| socket.send_to(bytes, &SocketAddr::new(0, 0), 0)).map(drop),
-            Self::Given(fd) => {
-                send(fd.as_raw_fd(), bytes, &[]).map_err(|e| io::Error::from_raw_os_error(e.0))
-            }
-        }
+impl RouteEntry {
+    /// A route to a destination and nothing else said.
+    #[must_use]
+    pub fn to(destination: IpNet) -> Self {
+        Self { destination, gateway: None, source: None, link: None, metric: None, on_link: false }
     }
 
-    /// A datagram, and the port that it is from.
-    fn receive(&self) -> io::Result<(Vec<u8>, u32)> {
-        match self {
-            Self::Own(socket) => {
-                uninterrupted(|| socket.recv_from_full()).map(|(bytes, from)| (bytes, from.port_number()))
-            }
-            Self::Given(fd) => {
-                let mut bytes = vec![0; LARGEST];
-                let received = recv_netlink(fd.as_raw_fd(), &mut bytes);
-                let (n, port) = received.map_err(|e| io::Error::from_raw_os_error(e.0))?;
-                bytes.truncate(n);
-                Ok((bytes, port))
-            }
-        }
-    }
-}
-
-/// A socket; it belongs to the network namespace that it was opened in, whoever uses it.
-pub(crate) struct Route {
-    socket: Channel,
-    sequence: u32,
-}
-
-impl Route {
-    /// In the namespace of the calling thread.
-    pub(crate) fn open() -> Result<Self> {
-        let socket = Socket::new(NETLINK_ROUTE)?;
-        // The kernel's own words are a help and not a need.
-        let _ = socket.set_ext_ack(true);
-        let _ = socket.set_cap_ack(true);
-        Ok(Self { socket: Channel::Own(socket), sequence: 0 })
+    /// Through this router.
+    #[must_use]
+    pub fn via(mut self, gateway: IpAddr) -> Self {
+        self.gateway = Some(gateway);
+        self
     }
 
-    /// One that somebody else opened, in the namespace that it is about.
-    pub(crate) fn of(socket: OwnedFd) -> Self {
-        Self { socket: Channel::Given(socket), sequence: 0 }
+    /// Over this link.
+    #[must_use]
+    pub fn over(mut self, link: u32) -> Self {
+        self.link = Some(link);
+        self
     }
 
-    /// In another namespace: a thread goes there, opens the socket and ends.
-    pub(crate) fn open_in(namespace: &File) -> Result<Self> {
-        let there = || {
-            setns(namespace.as_raw_fd(), CLONE_NEWNET)?;
-            Self::open()
-        };
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().name("netns".into()).spawn_scoped(scope, there)?;
-            thread.join().unwrap_or_else(|_| Err(Errno::EIO.into()))
-        })
+    /// With this source.
+    #[must_use]
+    pub fn from(mut self, source: IpAddr) -> Self {
+        self.source = Some(source);
+        self
     }
 
-    /// Asks for a list, until it is one that did not change while it was made.
-    pub(crate) fn list(&mut self, request: &Message) -> Result<Vec<Message>> {
-        for _ in 0..TRIES {
-            let (answers, torn) = self.exchange(request, NLM_F_DUMP)?;
-            if !torn {
-                return Ok(answers);
-            }
-        }
-        Err(Errno::EINTR.into())
-    }
-
-    /// Asks for one thing, or to do one thing; `flags` are added to those that every request has.
-    pub(crate) fn ask(&mut self, request: Message, flags: u16) -> Result<Vec<Message>> {
-        self.exchange(&request, flags).map(|(answers, _)| answers)
-    }
-
-    fn exchange(&mut self, request: &Message, flags: u16) -> Result<(Vec<Message>, bool)> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-        header.sequence_number = self.sequence;
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request.clone()));
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
-        self.socket.send(&bytes)?;
-
-        let (mut answers, mut torn) = (Vec::new(), false);
-        loop {
-            let (datagram, sender) = self.socket.receive()?;
-            if sender != 0 {
-                continue; // anybody may send to a netlink socket; only the kernel is port 0
-            }
-            for (header, payload) in split(&datagram)? {
-                if header.sequence_number != self.sequence {
-                    continue;
-                }
-                torn |= header.flags & NLM_F_DUMP_INTR != 0;
-                match payload {
-                    NetlinkPayload::InnerMessage(answer) => answers.push(answer),
-                    NetlinkPayload::Done(done) if done.code < 0 => {
-                        return Err(Errno(done.code.saturating_neg()).into());
-                    }
-                    NetlinkPayload::Done(_) => return Ok((answers, torn)),
-                    NetlinkPayload::Error(error) => {
-                        return refusal(&header, &error).map_or_else(|| Ok((answers, torn)), Err);
-                    }
-                    _ => {}
-                }
-            }
-        }
+    /// As `ip route` writes it, but for the link.
+    pub(crate) fn text(&self) -> String {
+        let via = self.gateway.map(|g| format!(" via {g}")).unwrap_or_default();
+        let src = self.source.map(|s| format!(" src {s}")).unwrap_or_default();
+        format!("{}{via}{src}", self.destination)
     }
 }
 
-fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    loop {
-        match call() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
-        }
+pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(a) => a.octets().to_vec(),
+        IpAddr::V6(a) => a.octets().to_vec(),
     }
 }
 
-/// The messages of one datagram.
-fn split(mut datagram: &[u8]) -> Result<Vec<(NetlinkHeader, NetlinkPayload<Message>)>> {
-    let mut messages = Vec::new();
-    while !datagram.is_empty() {
-        let message = NetlinkMessage::<Message>::deserialize(datagram)
-            .map_err(|e| Refusal { errno: Errno::EBADMSG.0, said: Some(e.to_string()) })?;
-        let length = usize::try_from(message.header.length).unwrap_or(usize::MAX).max(16);
-        datagram = length.checked_next_multiple_of(4).and_then(|n| datagram.get(n..)).unwrap_or_default();
-        messages.push(message.into_parts());
-    }
-    Ok(messages)
+pub(crate) fn family(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 2 } else { 10 }
 }
 
-/// The refusal in an acknowledgement; nothing when it is a yes.
-fn refusal(header: &NetlinkHeader, error: &ErrorMessage) -> Option<Refusal> {
-    const NLMSGERR_ATTR_MSG: u16 = 1;
-    /// The request's header; its body is not repeated with `NETLINK_CAP_ACK`.
-    const REPEATED: usize = 16;
-    let errno = error.code?.get().saturating_neg();
-    let words = (header.flags & NLM_F_ACK_TLVS != 0).then(|| error.header.get(REPEATED..)).flatten();
-    let said = NlasIterator::new(words.unwrap_or_default())
-        .filter_map(std::result::Result::ok)
-        .find(|attribute| attribute.kind() == NLMSGERR_ATTR_MSG)
-        .map(|attribute| String::from_utf8_lossy(attribute.value()).trim_end_matches('\0').to_owned());
-    Some(Refusal { errno, said })
+pub(crate) fn add_address(index: u32, address: IpNet, settings: AddressSettings) -> Message {
+    let mut head = vec![family(address.addr()), address.prefix_len(), 0, RT_SCOPE_UNIVERSE];
+    head.extend(index.to_ne_bytes());
+    let value = octets(address.addr());
+    let mut attributes = vec![DefaultNla::new(IFA_LOCAL, value.clone()), DefaultNla::new(IFA_ADDRESS, value)];
+    if let IpNet::V4(net) = address
+        && net.prefix_len() < 31
+    {
+        attributes.push(DefaultNla::new(IFA_BROADCAST, net.broadcast().octets().to_vec()));
+    }
+    if settings.no_duplicate_detection {
+        attributes.push(number(IFA_FLAGS, IFA_F_NODAD));
+    }
+    Message { kind: RTM_NEWADDR, head, attributes }
+}
+
+pub(crate) fn add_route(route: &RouteEntry) -> Message {
+    let destination = route.destination;
+    let scope = if route.gateway.is_none() && destination.addr().is_ipv4() {
+        RT_SCOPE_LINK
+    } else {
+        RT_SCOPE_UNIVERSE
+    };
+    let mut head = vec![family(destination.addr()), destination.prefix_len(), 0, 0];
+    head.extend([RT_TABLE_MAIN, RTPROT_STATIC, scope, RTN_UNICAST]);
+    head.extend(if route.on_link { RTNH_F_ONLINK } else { 0 }.to_ne_bytes());
+    let address = |kind, address| DefaultNla::new(kind, octets(address));
+    let mut attributes = Vec::new();
+    if destination.prefix_len() > 0 {
+        attributes.push(address(RTA_DST, destination.network()));
+    }
+    attributes.extend(route.gateway.map(|gateway| address(RTA_GATEWAY, gateway)));
+    attributes.extend(route.source.map(|source| address(RTA_PREFSRC, source)));
+    attributes.extend(route.link.map(|link| number(RTA_OIF, link)));
+    attributes.extend(route.metric.map(|metric| number(RTA_PRIORITY, metric)));
+    Message { kind: RTM_NEWROUTE, head, attributes }
+}
+
+pub(crate) fn get_routes() -> Message {
+    Message { kind: RTM_GETROUTE, head: vec![0; 12], attributes: vec![] }
+}
+
+/// A unicast route of the main table; nothing when the message is about another one.
+pub(crate) fn parse_route(message: &Message) -> Option<RouteEntry> {
+    let &[family, bits, _, _, table, _, _, kind, ref flags @ ..] = message.head.as_slice() else {
+        return None;
+    };
+    if message.kind != RTM_NEWROUTE || table != RT_TABLE_MAIN || kind != RTN_UNICAST {
+        return None;
+    }
+    let any = || match family {
+        2 => Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+        10 => Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
+        _ => None,
+    };
+    let address = |kind| message.attribute(kind).and_then(|bytes| ip(&bytes));
+    let word = |kind| Some(u32::from_ne_bytes(message.attribute(kind)?.try_into().ok()?));
+    let destination = IpNet::new(address(RTA_DST).or_else(any)?, bits).ok()?;
+    let on_link = u32::from_ne_bytes(flags.try_into().ok()?) & RTNH_F_ONLINK != 0;
+    Some(RouteEntry {
+        destination,
+        gateway: address(RTA_GATEWAY),
+        source: address(RTA_PREFSRC),
+        link: word(RTA_OIF),
+        metric: word(RTA_PRIORITY),
+        on_link,
+    })
 }

@@ -13,7 +13,7 @@ use netlink_packet_core::{DefaultNla, NLM_F_CREATE, NLM_F_EXCL};
 
 use crate::message::{Link, Message};
 use crate::move_device;
-use crate::route::Route;
+use crate::socket::Netlink;
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_NEWADDR: u16 = 20;
@@ -23,7 +23,7 @@ const LINK: u8 = 253;
 const FOREVER: u32 = u32::MAX;
 
 /// Runs in a thread with a new network namespace.
-fn in_new_network<T: Send>(run: impl FnOnce() -> T + Send) -> Option<T> {
+pub(crate) fn in_new_network<T: Send>(run: impl FnOnce() -> T + Send) -> Option<T> {
     let there = || match unshare(CLONE_NEWNET) {
         Err(Errno::EPERM) => {
             eprintln!("skipped: making a network namespace takes CAP_SYS_ADMIN");
@@ -45,12 +45,12 @@ fn here() -> File {
     File::open("/proc/thread-self/ns/net").unwrap()
 }
 
-fn new_network() -> File {
+pub(crate) fn new_network() -> File {
     in_new_network(here).unwrap()
 }
 
 /// Makes a pair of veth devices, with an MTU that no default is.
-fn make_veth(route: &mut Route, name: &str, peer: &str) {
+fn make_veth(route: &mut Netlink, name: &str, peer: &str) {
     let zero_ended = |s: &str| [s.as_bytes(), b"\0"].concat();
     let attribute = |kind: u16, value: &[u8]| {
         let len = u16::try_from(value.len() + 4).unwrap();
@@ -71,12 +71,12 @@ fn make_veth(route: &mut Route, name: &str, peer: &str) {
     route.ask(message, NLM_F_CREATE | NLM_F_EXCL).unwrap();
 }
 
-fn link(route: &mut Route, name: &str) -> Option<Message> {
+fn link(route: &mut Netlink, name: &str) -> Option<Message> {
     let links = route.list(&Message::get_links()).unwrap();
     links.into_iter().find(|m| Link::parse(m).is_some_and(|l| l.name == name.as_bytes()))
 }
 
-fn index(route: &mut Route, name: &str) -> u32 {
+fn index(route: &mut Netlink, name: &str) -> u32 {
     link(route, name).unwrap().index().unwrap()
 }
 
@@ -84,7 +84,7 @@ fn is_up(link: &Message) -> bool {
     u32::from_ne_bytes(link.head[8..12].try_into().unwrap()) & 1 == 1
 }
 
-fn add(route: &mut Route, device: &str, address: &str, prefix: u8, scope: u8, seconds: u32) {
+fn add(route: &mut Netlink, device: &str, address: &str, prefix: u8, scope: u8, seconds: u32) {
     let (family, value) = match address.parse::<IpAddr>().unwrap() {
         IpAddr::V4(a) => (2, a.octets().to_vec()),
         IpAddr::V6(a) => (10, a.octets().to_vec()),
@@ -98,7 +98,7 @@ fn add(route: &mut Route, device: &str, address: &str, prefix: u8, scope: u8, se
 }
 
 /// All addresses of a device but those that the kernel makes itself, of link scope and IPv6.
-fn addresses(route: &mut Route, device: &str) -> Vec<String> {
+fn addresses(route: &mut Netlink, device: &str) -> Vec<String> {
     let at = index(route, device);
     let answers = route.list(&Message::get_addresses()).unwrap();
     let mut found: Vec<_> = answers
@@ -118,7 +118,7 @@ fn addresses(route: &mut Route, device: &str) -> Vec<String> {
 #[test]
 fn a_device_arrives_renamed_up_and_with_its_addresses() {
     in_new_network(|| {
-        let (mut host, container) = (Route::open().unwrap(), new_network());
+        let (mut host, container) = (Netlink::open().unwrap(), new_network());
         make_veth(&mut host, "one", "two");
         let at = index(&mut host, "one");
         host.ask(Message::set_up(at), 0).unwrap();
@@ -132,7 +132,7 @@ fn a_device_arrives_renamed_up_and_with_its_addresses() {
 
         move_device("one", "wan", &container).unwrap();
 
-        let mut inside = Route::open_in(&container).unwrap();
+        let mut inside = Netlink::open_in(&container).unwrap();
         let moved = link(&mut inside, "wan").unwrap();
         assert!(is_up(&moved));
         assert_eq!(addresses(&mut inside, "wan"), ["10.1.0.1/24", "10.1.0.2/24", "2001:db8::1/64"]);
@@ -148,17 +148,17 @@ fn a_device_arrives_renamed_up_and_with_its_addresses() {
 fn a_device_keeps_its_name_when_none_other_is_asked_for() {
     in_new_network(|| {
         let container = new_network();
-        make_veth(&mut Route::open().unwrap(), "one", "two");
+        make_veth(&mut Netlink::open().unwrap(), "one", "two");
         move_device("one", "one", &container).unwrap();
-        assert!(is_up(&link(&mut Route::open_in(&container).unwrap(), "one").unwrap()));
+        assert!(is_up(&link(&mut Netlink::open_in(&container).unwrap(), "one").unwrap()));
     });
 }
 
 #[test]
 fn a_device_of_the_old_name_and_index_is_not_in_the_way() {
     in_new_network(|| {
-        let (mut host, container) = (Route::open().unwrap(), new_network());
-        let mut inside = Route::open_in(&container).unwrap();
+        let (mut host, container) = (Netlink::open().unwrap(), new_network());
+        let mut inside = Netlink::open_in(&container).unwrap();
         make_veth(&mut host, "one", "two");
         make_veth(&mut inside, "one", "two");
         let taken = index(&mut inside, "one");
@@ -174,8 +174,8 @@ fn a_device_of_the_old_name_and_index_is_not_in_the_way() {
 #[test]
 fn a_template_gets_the_first_free_number() {
     in_new_network(|| {
-        let (mut host, container) = (Route::open().unwrap(), new_network());
-        let mut inside = Route::open_in(&container).unwrap();
+        let (mut host, container) = (Netlink::open().unwrap(), new_network());
+        let mut inside = Netlink::open_in(&container).unwrap();
         make_veth(&mut host, "one", "two");
         make_veth(&mut inside, "eth0", "eth1");
         add(&mut host, "one", "10.1.0.1", 24, GLOBAL, FOREVER);
@@ -188,9 +188,9 @@ fn a_template_gets_the_first_free_number() {
 #[test]
 fn a_name_that_is_taken_or_none_leaves_the_device_as_it_was() {
     in_new_network(|| {
-        let (mut host, container) = (Route::open().unwrap(), new_network());
+        let (mut host, container) = (Netlink::open().unwrap(), new_network());
         make_veth(&mut host, "one", "two");
-        make_veth(&mut Route::open_in(&container).unwrap(), "wan", "lan");
+        make_veth(&mut Netlink::open_in(&container).unwrap(), "wan", "lan");
         let at = index(&mut host, "one");
         host.ask(Message::set_up(at), 0).unwrap();
         add(&mut host, "one", "2001:db8::1", 64, GLOBAL, FOREVER);
@@ -235,7 +235,7 @@ fn a_file_that_is_no_network_is_refused() {
 fn the_caller_stays_in_its_network() {
     in_new_network(|| {
         let (before, container) = (std::fs::read_link("/proc/thread-self/ns/net").unwrap(), new_network());
-        make_veth(&mut Route::open().unwrap(), "one", "two");
+        make_veth(&mut Netlink::open().unwrap(), "one", "two");
         move_device("one", "wan", &container).unwrap();
         assert_eq!(std::fs::read_link("/proc/thread-self/ns/net").unwrap(), before);
         let mut devices = String::new();

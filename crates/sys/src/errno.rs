@@ -108,6 +108,7 @@ errnos! {
     EADDRINUSE 98 "address already in use"
     EADDRNOTAVAIL 99 "cannot assign requested address"
     ENETDOWN 100 "network is down"
+    ENETUNREACH 101 "network is unreachable"
     ECONNRESET 104 "connection reset by peer"
     ENOBUFS 105 "no buffer space available"
     ENOTCONN 107 "transport endpoint is not connected"
