@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What each crate under crates/ may depend on in this workspace. Packages outside crates/ (the
+/// What each crate under crates/ and examples/ may depend on in this workspace. Other packages (the
 /// tests, the benchmark, this program) ship nothing and may use everything.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("cofferdam-oci", &[]),
@@ -31,6 +31,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("cofferdam-nsenter", &["cofferdam", "cofferdam-child", "cofferdam-net", "cofferdam-sys"]),
     ("cofferdam-cli", &["cofferdam"]),
+    // The examples are what anybody could write: the public API, and nothing below it.
+    ("ci-runner", &["cofferdam", "example-testing"]),
+    ("web-sandbox", &["cofferdam", "example-testing"]),
+    ("enter-shell", &["cofferdam", "cofferdam-nsenter", "example-testing"]),
+    ("supervisor", &["cofferdam", "example-testing"]),
+    ("example-testing", &[]),
 ];
 
 /// The two rooms where `unsafe` lives: no code that was not written here is linked into the child.
@@ -54,7 +60,9 @@ pub(crate) fn check(metadata: &Value) -> Vec<String> {
     let mut findings = Vec::new();
     for package in members(metadata, "packages") {
         let name = word(package, "name");
-        if !word(package, "manifest_path").contains("/crates/") {
+        let manifest = word(package, "manifest_path");
+        let manifest = manifest.strip_prefix(word(metadata, "workspace_root")).unwrap_or(manifest);
+        if !["/crates/", "/examples/"].iter().any(|place| manifest.contains(place)) {
             continue;
         }
         let Some((_, may_use)) = MAY_USE.iter().find(|(known, _)| *known == name) else {
@@ -107,6 +115,14 @@ mod tests {
         let registry = json!([{ "name": "rustix", "path": null, "kind": null }]);
         assert_eq!(findings("cofferdam-child", registry.clone()).len(), 1);
         assert!(findings("cofferdam-cgroup", registry).is_empty());
+    }
+
+    #[test]
+    fn an_example_that_uses_what_is_not_public_is_found() {
+        let below = json!([{ "name": "cofferdam-child", "path": "/w/crates/child", "kind": null }]);
+        let path = "/w/examples/ci-runner/Cargo.toml";
+        let package = json!({ "name": "ci-runner", "manifest_path": path, "dependencies": below });
+        assert_eq!(check(&json!({ "packages": [package] })).len(), 1);
     }
 
     #[test]

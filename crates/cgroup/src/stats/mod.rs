@@ -197,6 +197,9 @@ pub struct Pids {
     /// How many there may be; 0 is no limit.
     #[serde(skip_serializing_if = "zero")]
     pub limit: u64,
+    /// How often one more was refused.
+    #[serde(skip_serializing_if = "zero")]
+    pub failcnt: u64,
 }
 
 /// Block devices. Only the first two are counted on today's kernels.

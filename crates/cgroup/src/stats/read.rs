@@ -54,10 +54,12 @@ pub(super) fn number(word: &str) -> u64 {
 pub(super) fn pids(dir: &Reader<'_>) -> Result<Pids, Error> {
     let Some(current) = dir.number("pids.current")? else {
         let procs = dir.text("cgroup.procs")?.unwrap_or_default();
-        return Ok(Pids { current: u64::try_from(procs.lines().count()).unwrap_or(0), limit: 0 });
+        let current = u64::try_from(procs.lines().count()).unwrap_or(0);
+        return Ok(Pids { current, ..Pids::default() });
     };
     let limit = dir.number("pids.max")?.filter(|limit| *limit != u64::MAX);
-    Ok(Pids { current, limit: limit.unwrap_or(0) })
+    let failcnt = dir.keyed("pids.events")?.get("max").copied().unwrap_or(0);
+    Ok(Pids { current, limit: limit.unwrap_or(0), failcnt })
 }
 
 /// The page sizes of this kernel as hugetlb files name them.

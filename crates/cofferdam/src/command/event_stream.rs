@@ -2,6 +2,7 @@
 //!
 //! Called by whoever polls it; [`super::events`] looks, this waits.
 
+use std::future::poll_fn;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -52,6 +53,26 @@ impl Events {
             return Poll::Ready(Ok(()));
         }
         Poll::Pending
+    }
+}
+
+impl Events {
+    /// As [`Iterator::next`], without blocking. Dropping the future loses no event.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime whose I/O and time are enabled.
+    ///
+    /// ```no_run
+    /// # async fn f(child: &cofferdam::Child) -> cofferdam::Result<()> {
+    /// let mut events = child.events(None)?;
+    /// while let Some(event) = events.next_async().await {
+    ///     println!("{:?}", event?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn next_async(&mut self) -> Option<Result<Event>> {
+        poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
 
