@@ -5,6 +5,7 @@
 //! namespace. It knows namespaces by sockets that were opened in them, and no processes.
 //!
 //! [`Network`] is one network namespace: its links, addresses and routes, made and read back.
+//! [`Pool`] leases addresses, [`hosts`] and [`Resolver`] are the files that tell of them.
 //! [`move_device`] takes a device of the host's as it is. What a move keeps is what the runtime specification asks for (`config-linux.md`, Network Devices):
 //! the attributes of the device and its permanent addresses of global scope. Routes are not kept.
 
@@ -14,7 +15,9 @@ mod link;
 mod mac;
 mod message;
 mod move_device;
+mod names;
 mod network;
+mod pool;
 mod route;
 mod socket;
 mod state;
@@ -28,6 +31,8 @@ pub use interfaces::{Interface, interfaces};
 pub use link::{BridgePort, IpvlanMode, LinkKind, LinkSettings, MacvlanMode, Peer};
 pub use mac::{Mac, MacError};
 pub use move_device::move_device;
+pub use names::{RESOLVED_UPSTREAM, Resolver, hosts};
 pub use network::Network;
+pub use pool::{Lease, Pool};
 pub use route::{AddressSettings, RouteEntry};
 pub use state::{Counters, LinkState};
