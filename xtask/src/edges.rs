@@ -30,6 +30,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("cofferdam-nsenter", &["cofferdam", "cofferdam-child", "cofferdam-net", "cofferdam-sys"]),
+    (
+        "cofferdam-nsinit",
+        &[
+            "cofferdam-oci",
+            "cofferdam-sys",
+            "cofferdam-plan",
+            "cofferdam-child",
+            "cofferdam-cgroup",
+            "cofferdam",
+            "cofferdam-nsenter",
+        ],
+    ),
     ("cofferdam-cli", &["cofferdam"]),
     // The examples are what anybody could write: the public API, and nothing below it.
     ("ci-runner", &["cofferdam", "example-testing"]),

@@ -470,6 +470,8 @@ mod table {
         }
         /// Takes a mount off; a symbolic link in its place is not followed.
         HereUnmount { #[doc = "Where."] target: &'a CStr, #[doc = "`MNT_*`."] flags: u32, }
+        /// Has the kernel send a signal when the thread that made the process ends.
+        ParentDeathSignal { #[doc = "The signal."] signal: u32, }
         /// Executes what a descriptor names; other descriptors stay as they are.
         ExecFd {
             /// The program.

@@ -168,6 +168,18 @@ impl Container {
         &self.saved.rootfs
     }
 
+    /// Where its state is kept.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Its cgroup directories by controller; the empty name is that of version 2.
+    #[must_use]
+    pub fn cgroup_paths(&self) -> std::collections::BTreeMap<String, std::path::PathBuf> {
+        self.saved.cgroup.paths()
+    }
+
     /// When it was made, RFC 3339 with nanoseconds, UTC.
     #[must_use]
     pub fn created(&self) -> &str {

@@ -163,6 +163,7 @@ impl Birth<'_> {
         inputs.overlay.clone_from(&self.decision.overlay);
         inputs.parent = self.decision.parent;
         inputs.prepared = self.until == Until::Prepared;
+        inputs.parent_death_signal = self.decision.parent_death_signal;
         inputs.ignored_signals = self.decision.facts.ignored_signals;
         let lowered = lower::init(plan, &inputs);
         let newborn =

@@ -22,6 +22,8 @@ pub(crate) struct Decision {
     pub(crate) overlay: Option<OverlayPlan>,
     /// Whose child the first process is.
     pub(crate) parent: Parent,
+    /// What the first process is sent when whoever made it ends.
+    pub(crate) parent_death_signal: Option<u32>,
 }
 
 /// `notify` is the directory of the container's notify socket, when it has one.
@@ -71,7 +73,14 @@ pub(crate) fn decide_with(
         Ok(mut init) if rejects.is_empty() => {
             listen_fds(&mut init, options.listen_fds);
             let overlay = params.map(|params| overlay::decide(params, &init));
-            Ok(Decision { facts, cgroup, init, overlay, parent: options.parent })
+            Ok(Decision {
+                facts,
+                cgroup,
+                init,
+                overlay,
+                parent: options.parent,
+                parent_death_signal: options.parent_death_signal,
+            })
         }
         Ok(_) => Err(Error::rejected(rejects)),
         Err(mut first) => {

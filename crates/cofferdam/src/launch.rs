@@ -18,6 +18,8 @@ use crate::spawn::{self, Newborn};
 use crate::talk::{self, Event};
 use crate::{Error, ErrorKind, ExitStatus, Result, pid};
 
+pub use crate::in_place::in_place;
+
 const SIGKILL: i32 = 9;
 /// How long a process may take to end that has closed its socket.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);
@@ -44,6 +46,25 @@ impl Operations {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.0.bytes()
+    }
+
+    /// Runs them in the calling process. Descriptors that they name are its own.
+    ///
+    /// # Errors
+    /// The first that failed; those before it have been done.
+    ///
+    /// ```
+    /// use cofferdam::launch::Operations;
+    /// use cofferdam_child::op::Op;
+    /// let mut operations = Operations::default();
+    /// operations.push("opening /proc", "", Op::OpenProc {});
+    /// operations.push("joining the namespace", "-1", Op::Setns { fd: -1, flags: 0 });
+    /// let error = operations.run_here().unwrap_err();
+    /// assert_eq!(error.to_string(), "joining the namespace -1: bad file descriptor (EBADF)");
+    /// ```
+    pub fn run_here(&self) -> Result<()> {
+        cofferdam_child::run_here(-1, self.bytes())
+            .map_err(|frame| talk::Failure::here(frame).render(self.0.steps()))
     }
 }
 

@@ -60,6 +60,7 @@ mod create;
 mod exec;
 mod idmap;
 mod image;
+mod in_place;
 mod lifecycle;
 mod maps;
 mod network;

@@ -42,6 +42,9 @@ pub struct CreateOptions {
     pub terminal: TerminalMode,
     /// Whose child the first process is.
     pub parent: Parent,
+    /// Signal that the first process gets when the thread that made it ends (`PR_SET_PDEATHSIG`, prctl(2)).
+    /// A program with set-user-id or capabilities of its own forgets it.
+    pub parent_death_signal: Option<u32>,
 }
 
 /// Whose child a container's first process is.

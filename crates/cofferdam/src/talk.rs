@@ -119,6 +119,11 @@ impl Failure {
         Self { index: frame.a, detail: frame.b, errno: Errno(frame.errno), text }
     }
 
+    /// Of operations that ran in the calling process.
+    pub(crate) fn here(frame: Frame) -> Self {
+        Self::new(frame, &[])
+    }
+
     /// The failed step, as an error.
     pub(crate) fn render(self, steps: &[Step]) -> Error {
         self.render_from(0, steps)

@@ -85,7 +85,7 @@ pub use namespaces::known_namespaces;
 pub use plan_exec::plan_exec;
 pub use plan_init::plan_init;
 pub use rdt::rdt_schemata;
-pub use rlimits::rlimit_number;
+pub use rlimits::{known_rlimits, rlimit_number};
 
 /// Where the notify socket's directory is bound in the container; the socket is `notify.sock` in it.
 ///

@@ -32,6 +32,16 @@ const NAMES: [&str; 16] = [
 const MIPS: [(&str, u32); 5] =
     [("RLIMIT_NOFILE", 5), ("RLIMIT_AS", 6), ("RLIMIT_RSS", 7), ("RLIMIT_NPROC", 8), ("RLIMIT_MEMLOCK", 9)];
 
+/// Names of resource limits, by number on every architecture but MIPS.
+///
+/// ```
+/// assert_eq!(cofferdam_plan::known_rlimits()[7], "RLIMIT_NOFILE");
+/// ```
+#[must_use]
+pub fn known_rlimits() -> &'static [&'static str] {
+    &NAMES
+}
+
 /// The number of a resource on an architecture, from its name.
 ///
 /// ```

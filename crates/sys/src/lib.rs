@@ -27,6 +27,8 @@ pub mod clone3;
 mod clone_exec;
 pub mod close_range;
 pub mod dirs;
+#[cfg(feature = "std")]
+pub mod environ;
 mod errno;
 pub mod execveat;
 pub mod fcntl;

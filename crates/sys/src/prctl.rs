@@ -34,6 +34,24 @@ pub fn set_pdeathsig(signal: u32) -> Result<()> {
     prctl(1, u64::from(signal), 0).map(drop)
 }
 
+/// `PR_GET_PDEATHSIG`: the signal of [`set_pdeathsig`]; 0 is none.
+/// <https://man7.org/linux/man-pages/man2/PR_GET_PDEATHSIG.2const.html>
+///
+/// # Errors
+/// None.
+///
+/// ```
+/// use cofferdam_sys::prctl;
+/// prctl::set_pdeathsig(15).unwrap();
+/// assert_eq!(prctl::pdeathsig(), Ok(15));
+/// prctl::set_pdeathsig(0).unwrap();
+/// ```
+pub fn pdeathsig() -> Result<u32> {
+    let mut signal = 0u32;
+    // SAFETY: the kernel writes one int.
+    unsafe { syscall!(nr::PRCTL, 2u32, &raw mut signal, 0u32, 0u32, 0u32) }.map(|_| signal)
+}
+
 /// `PR_SET_KEEPCAPS`: permitted capabilities survive setresuid.
 /// <https://man7.org/linux/man-pages/man2/PR_SET_KEEPCAPS.2const.html>
 ///

@@ -75,7 +75,9 @@ impl Launch {
             stdio,
             terminal: TerminalMode::Own,
             no_cgroups: command.no_cgroups,
+            no_pivot: command.no_pivot,
             parent: command.parent,
+            parent_death_signal: command.parent_death_signal,
             ..CreateOptions::default()
         };
         let ownership = Ownership { removes: true, kill_on_drop: command.kill_on_drop };
@@ -91,6 +93,10 @@ impl Launch {
     /// Makes it, but for its program.
     pub(super) fn prepare(self, mut wiring: Wiring) -> Result<Prepared> {
         let Self { store, id, mut bundle, options, ownership, .. } = self;
+        if options.parent_death_signal.is_some() {
+            return Err(Error::new(ErrorKind::Configuration, "preparing a container")
+                .with_detail("one that waits for a program has no parent death signal"));
+        }
         let process = bundle.spec.process.get_or_insert_default();
         // The terminal is made for the program, not before.
         if std::mem::take(&mut process.terminal) {

@@ -66,7 +66,9 @@ pub struct Command {
     id: Option<ContainerId>,
     wiring: Wiring,
     parent: Parent,
+    parent_death_signal: Option<u32>,
     no_cgroups: bool,
+    no_pivot: bool,
     kill_on_drop: bool,
 }
 
@@ -134,7 +136,9 @@ impl Command {
             id: None,
             wiring: Wiring::default(),
             parent: Parent::Caller,
+            parent_death_signal: None,
             no_cgroups: false,
+            no_pivot: false,
             kill_on_drop: false,
         }
     }
@@ -235,10 +239,24 @@ impl Command {
         self
     }
 
+    /// Has the container's first process sent this signal when the thread that spawns it ends: 9, and the
+    /// container does not outlive it. Not for [`Command::prepare`]. See prctl(2), `PR_SET_PDEATHSIG`.
+    pub fn parent_death_signal(&mut self, signal: u32) -> &mut Self {
+        self.parent_death_signal = Some(signal);
+        self
+    }
+
     /// Makes no cgroups: the container stays in the caller's, and has no limits, no
     /// [`Child::pause`] and no [`Child::stats`].
     pub fn no_cgroups(&mut self, without: bool) -> &mut Self {
         self.no_cgroups = without;
+        self
+    }
+
+    /// Enters the root file system by moving its mount, where pivot_root(2) is not possible: the caller's root
+    /// is a ramfs.
+    pub fn no_pivot(&mut self, without: bool) -> &mut Self {
+        self.no_pivot = without;
         self
     }
 

@@ -51,6 +51,8 @@ pub(crate) struct Inputs {
     pub(crate) parent: Parent,
     /// Whether what is to run comes later.
     pub(crate) prepared: bool,
+    /// What the process is sent when whoever made it ends.
+    pub(crate) parent_death_signal: Option<u32>,
     /// Signals that the caller ignores, signal 1 lowest.
     pub(crate) ignored_signals: u64,
     /// pidfd of the container's init, for exec.
@@ -70,6 +72,7 @@ impl Default for Inputs {
             first_ids: (0, 0),
             parent: Parent::Caller,
             prepared: false,
+            parent_death_signal: None,
             ignored_signals: 0,
             init: -1,
         }
@@ -123,11 +126,41 @@ pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
         prepared::wait(&mut p, plan);
     } else {
         process::identity(&mut p, &plan.process);
+        parent_death(&mut p, inputs);
         start::start(&mut p, plan, inputs);
     }
     let direct = if successor { 0 } else { new };
     let maps_first = !successor && plan.id_maps.is_some();
     Lowered { program: p, clone_flags: direct, maps_first, successor }
+}
+
+/// A process that is in its namespaces already and becomes the container's first: the same order, without
+/// what a parent does meanwhile. `keep` stay open until the program runs.
+pub(crate) fn here(plan: &InitPlan, inputs: &Inputs, keep: Vec<i32>) -> Program {
+    let mut p = Program::default();
+    p.own("opening /proc", Op::OpenProc {});
+    join(&mut p, plan, inputs);
+    interfaces(&mut p, plan);
+    root(&mut p, plan, inputs);
+    mounts::mounts(&mut p, plan, inputs);
+    devices::devices(&mut p, plan);
+    mounts::late(&mut p, plan);
+    working_directory(&mut p, plan);
+    seal(&mut p, plan, inputs);
+    process::labels(&mut p, &plan.process);
+    process::forget(&mut p, keep, 0);
+    process::identity(&mut p, &plan.process);
+    parent_death(&mut p, inputs);
+    process::last(&mut p, &plan.process, 0);
+    p
+}
+
+/// After the user is another one, which ends it, and before anything is waited for: whoever made us may
+/// end then.
+fn parent_death(p: &mut Program, inputs: &Inputs) {
+    if let Some(signal) = inputs.parent_death_signal {
+        p.own("asking for a signal at the parent's death", Op::ParentDeathSignal { signal });
+    }
 }
 
 /// A PID namespace is entered by children only, and a user namespace that is joined must be joined
@@ -203,14 +236,18 @@ pub(crate) fn first_ids(maps: &cofferdam_plan::IdMaps, plan: &InitPlan) -> (u32,
 /// What needs no root filesystem.
 fn surroundings(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
     process::session(p, inputs, plan.keyring.as_deref());
-    if plan.loopback {
-        p.own("setting the loopback device up", Op::Loopback {});
-    }
+    interfaces(p, plan);
     if plan.new_namespaces & CLONE_NEWTIME != 0 {
         let line = |t: &cofferdam_plan::TimeOffsetPlan| format!("{} {} {}\n", t.clock, t.secs, t.nanosecs);
         let offsets: String = plan.time_offsets.iter().map(line).collect();
         let pointer = Pointer::new("/linux/timeOffsets");
         p.step("making the time namespace", "", &pointer, Op::TimeNamespace { offsets: offsets.as_bytes() });
+    }
+}
+
+fn interfaces(p: &mut Program, plan: &InitPlan) {
+    if plan.loopback {
+        p.own("setting the loopback device up", Op::Loopback {});
     }
 }
 

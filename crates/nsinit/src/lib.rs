@@ -1,0 +1,39 @@
+//! The classic libcontainer front end: container.json, and the interface of libcontainer's package
+//! `namespaces`.
+//!
+//! Called by programs that come from docker/libcontainer, and by commands above it. It translates: a
+//! [`Config`] becomes a configuration of the OCI ([`spec`]), and everything that makes or enters a container
+//! is the core's. `docs/coming-from-libcontainer.md` has every function of old, with an example.
+
+mod config;
+mod lower;
+pub mod namespaces;
+mod state;
+mod user;
+
+use std::ffi::CString;
+use std::path::Path;
+
+pub use cofferdam::oci;
+pub use config::{
+    Cgroup, Config, Device, IdMap, Mount, MountConfig, Namespace, NamespaceType, Namespaces, Network, Rlimit,
+    Route,
+};
+pub use lower::spec;
+pub use state::{Core, NetworkState, State};
+pub use user::ExecUser;
+
+/// A path for the kernel.
+fn c_path(path: &Path) -> cofferdam::Result<CString> {
+    use std::os::unix::ffi::OsStrExt;
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| {
+        cofferdam::Error::new(cofferdam::ErrorKind::Configuration, "reading the path")
+            .with_object(path.display().to_string())
+            .with_detail("it has a null byte")
+    })
+}
+
+/// The examples of the page on coming from libcontainer, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../coming-from-libcontainer.md")]
+struct ComingFromLibcontainer;

@@ -1,0 +1,77 @@
+//! DefaultCreateCommand and DefaultSetupCommand, and the types of a caller's own.
+//!
+//! Called by Exec, or by a caller's own function that starts from them.
+
+use std::path::Path;
+
+use cofferdam::{Bundle, Command, Container, Error, Result, TerminalSize};
+
+use crate::{Config, ExecUser, spec};
+
+/// What Exec starts a container with: a function of the configuration, the terminal's size where one is
+/// wanted, the data directory and the program's arguments.
+///
+/// libcontainer's made the process that becomes the init; here that process is the core's sealed child, and
+/// what is made is the [`Command`] that says everything about it.
+pub type CreateCommand<'a> = dyn Fn(&Config, Option<TerminalSize>, &Path, &[String]) -> Result<Command> + 'a;
+
+/// What Exec calls for a container with a user namespace, once its state is saved and before its program
+/// runs, with the rights of the caller: the place for what root in the container may not do.
+pub type SetupCommand<'a> = dyn Fn(&Config, &Path, &Container) -> Result<()> + 'a;
+
+/// libcontainer's `DefaultCreateCommand`: the configuration's container, killed when the thread that starts it
+/// ends.
+///
+/// # Errors
+/// All that is wrong with the configuration; a user that the container's files do not know.
+///
+/// ```no_run
+/// use cofferdam_nsinit::{Config, namespaces::default_create_command};
+/// let config = Config::parse(&std::fs::read("/srv/box/container.json")?)?;
+/// let command = default_create_command(&config, None, "/var/lib/box".as_ref(), &["true".into()])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn default_create_command(
+    config: &Config,
+    _console: Option<TerminalSize>,
+    data_path: &Path,
+    args: &[String],
+) -> Result<Command> {
+    const SIGKILL: u32 = 9;
+    let root = std::path::absolute(&config.root_fs)
+        .map_err(|e| Error::io("finding the root filesystem", &config.root_fs, &e))?;
+    let user = ExecUser::in_root(&config.user, 0, &root)?;
+    let mut spec = spec(config, &user, args).map_err(Error::rejected)?;
+    if let Some(process) = &mut spec.process {
+        // It is Exec's caller who wants one, or not.
+        process.terminal = false;
+    }
+    if let Some(own) = &mut spec.root {
+        own.path = root.display().to_string();
+    }
+    let dir =
+        std::path::absolute(data_path).map_err(|e| Error::io("finding the data directory", data_path, &e))?;
+    let mut command = Command::from(Bundle::from_spec(dir, spec));
+    command
+        .no_cgroups(config.cgroups.is_none())
+        .no_pivot(config.mount_config.as_ref().is_some_and(|m| m.no_pivot_root))
+        .parent_death_signal(match config.parent_death_signal {
+            0 => SIGKILL,
+            signal => signal,
+        });
+    Ok(command)
+}
+
+/// libcontainer's `DefaultSetupCommand`: [`super::setup_container`].
+///
+/// # Errors
+/// As [`super::setup_container`].
+///
+/// ```no_run
+/// # fn f(config: &cofferdam_nsinit::Config, container: &cofferdam::Container) -> cofferdam::Result<()> {
+/// cofferdam_nsinit::namespaces::default_setup_command(config, "/var/lib/box".as_ref(), container)
+/// # }
+/// ```
+pub fn default_setup_command(config: &Config, data_path: &Path, _container: &Container) -> Result<()> {
+    super::setup_container(config, data_path)
+}

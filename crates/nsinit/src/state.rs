@@ -1,0 +1,144 @@
+//! state.json: what is known of a running container, beside its configuration in the data directory.
+//!
+//! Written and removed by Exec, read by ExecIn and SetupContainer. The fields are libcontainer's; `core` says
+//! where the core keeps its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cofferdam::{Container, ContainerId, Error, ErrorKind, Result, Store};
+use serde::{Deserialize, Serialize};
+
+/// The file's name.
+const FILE: &str = "state.json";
+
+/// A running container's state.
+///
+/// ```
+/// use cofferdam_nsinit::{NetworkState, State};
+/// let dir = std::env::temp_dir().join(format!("nsinit-state-{}", std::process::id()));
+/// std::fs::create_dir_all(&dir).unwrap();
+/// let network_state = NetworkState { ns_path: "/run/netns/blue".into(), ..NetworkState::default() };
+/// let state = State { init_pid: 4711, init_start_time: "12".into(), network_state, ..State::default() };
+/// state.save(&dir)?;
+/// assert_eq!(State::get(&dir)?, state);
+/// State::delete(&dir)?;
+/// # std::fs::remove_dir(&dir).unwrap();
+/// # Ok::<(), cofferdam::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The first process's number in the PID namespace of whoever started it.
+    pub init_pid: i32,
+    /// When it started: field 22 of /proc/PID/stat.
+    pub init_start_time: String,
+    /// What the container's networks are.
+    pub network_state: NetworkState,
+    /// Its cgroup directories by controller; the empty name is that of version 2.
+    pub cgroup_paths: BTreeMap<String, PathBuf>,
+    /// Where the core keeps it; absent for a process that Exec did not start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub core: Option<Core>,
+}
+
+/// A container's place in the core.
+///
+/// ```
+/// let core = cofferdam_nsinit::Core { store: "/run/cofferdam".into(), id: "box".into() };
+/// assert_eq!(serde_json::to_string(&core).unwrap(), r#"{"store":"/run/cofferdam","id":"box"}"#);
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Core {
+    /// The store's directory.
+    pub store: PathBuf,
+    /// The container's id in it.
+    pub id: String,
+}
+
+/// What InitializeNetworking has made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NetworkState {
+    /// The host's end of a veth pair.
+    pub veth_host: String,
+    /// The container's end.
+    pub veth_child: String,
+    /// The network namespace that is joined.
+    pub ns_path: String,
+}
+
+impl State {
+    /// Writes `state.json` in `dir`: it is whole or as it was. libcontainer's `SaveState`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&self, dir: &Path) -> Result<()> {
+        let (new, path) = (dir.join("state.json.new"), dir.join(FILE));
+        let failed = |e: &std::io::Error| Error::io("writing the state", &path, e);
+        let bytes = serde_json::to_vec(self).map_err(|e| failed(&e.into()))?;
+        fs::write(&new, bytes).and_then(|()| fs::rename(&new, &path)).map_err(|e| failed(&e))
+    }
+
+    /// Reads it. libcontainer's `GetState`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is none; when it is not a state.
+    pub fn get(dir: &Path) -> Result<Self> {
+        let path = dir.join(FILE);
+        let bytes = fs::read(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => {
+                Error::new(ErrorKind::NotFound, "there is no running container in")
+                    .with_object(dir.display().to_string())
+            }
+            _ => Error::io("reading the state", &path, &e),
+        })?;
+        serde_json::from_slice(&bytes).map_err(|e| {
+            Error::new(ErrorKind::System, "reading the state")
+                .with_object(path.display().to_string())
+                .with_detail(e.to_string())
+        })
+    }
+
+    /// Removes it. libcontainer's `DeleteState`.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be removed.
+    pub fn delete(dir: &Path) -> Result<()> {
+        let path = dir.join(FILE);
+        fs::remove_file(&path).map_err(|e| Error::io("removing the state", &path, &e))
+    }
+
+    /// Whether the first process is there: that one, and no later one of its number.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        start_time(self.init_pid).is_ok_and(|time| time == self.init_start_time)
+    }
+
+    /// The container in the core.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongState`] when it has ended, or was not started by Exec.
+    pub(crate) fn container(&self) -> Result<Container> {
+        let core = self.core.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::WrongState, "entering process")
+                .with_object(self.init_pid.to_string())
+                .with_hint("it was not started by Exec; cofferdam_nsenter enters any process")
+        })?;
+        let container = Store::new(&core.store).load(&ContainerId::new(&core.id)?)?;
+        if self.is_alive() && container.pid() == Some(self.init_pid) {
+            return Ok(container);
+        }
+        Err(Error::new(ErrorKind::WrongState, "the container's first process has ended:")
+            .with_object(self.init_pid.to_string()))
+    }
+}
+
+/// Field 22 of /proc/PID/stat, counted from the last `)`: the name before it may hold anything.
+pub(crate) fn start_time(pid: i32) -> Result<String> {
+    let path = format!("/proc/{pid}/stat");
+    let text = fs::read_to_string(&path).map_err(|e| Error::io("reading", &path, &e))?;
+    let field = text.rsplit(')').next().and_then(|rest| rest.split_ascii_whitespace().nth(19));
+    field.map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::System, "reading").with_object(path))
+}
