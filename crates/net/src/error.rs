@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use cofferdam_oci::Pointer;
 use cofferdam_sys::Errno;
 
 use crate::socket::Refusal;
@@ -33,6 +34,8 @@ pub struct Error {
     pub detail: Option<String>,
     /// What to do about it, where that is known.
     pub hint: Option<&'static str>,
+    /// Which part of the document asked for it, where a plan did.
+    pub pointer: Option<Box<Pointer>>,
 }
 
 impl Error {
@@ -41,7 +44,7 @@ impl Error {
         let object = if host_name == name { host_name.to_owned() } else { format!("{host_name} to {name}") };
         let Refusal { errno, said } = refusal;
         let step = "moving network device";
-        Self { step, object, part: part.into(), errno, detail: said, hint: None }
+        Self { step, object, part: part.into(), errno, detail: said, hint: None, pointer: None }
     }
 
     /// Something else that failed: what we were doing, to what, and which part of it.
@@ -51,13 +54,27 @@ impl Error {
         part: impl Into<String>,
         Refusal { errno, said }: Refusal,
     ) -> Self {
-        Self { step, object: object.into(), part: part.into(), errno, detail: said, hint: None }
+        Self {
+            step,
+            object: object.into(),
+            part: part.into(),
+            errno,
+            detail: said,
+            hint: None,
+            pointer: None,
+        }
     }
 
     /// A question about a network namespace that was not answered.
     pub(crate) fn asking(part: &'static str, Refusal { errno, said }: Refusal) -> Self {
         let (step, object) = ("asking for the network's state", "of the namespace".to_owned());
-        Self { step, object, part: part.to_owned(), errno, detail: said, hint: None }
+        Self { step, object, part: part.to_owned(), errno, detail: said, hint: None, pointer: None }
+    }
+
+    /// Adds which part of the document asked for it.
+    pub(crate) fn for_pointer(mut self, pointer: &Pointer) -> Self {
+        self.pointer.get_or_insert_with(|| Box::new(pointer.clone()));
+        self
     }
 
     /// Adds what to do, when the error number is this one.

@@ -5,27 +5,35 @@
 //! namespace. It knows namespaces by sockets that were opened in them, and no processes.
 //!
 //! [`Network`] is one network namespace: its links, addresses and routes, made and read back.
+//! [`NetworkPlan`] judges a whole container's network as data, and [`Site::make`] makes it, or nothing.
 //! [`Pool`] leases addresses, [`hosts`] and [`Resolver`] are the files that tell of them.
 //! [`move_device`] takes a device of the host's as it is. What a move keeps is what the runtime specification asks for (`config-linux.md`, Network Devices):
 //! the attributes of the device and its permanent addresses of global scope. Routes are not kept.
 
+mod apply;
 mod error;
 mod interfaces;
+mod judge;
 mod link;
 mod mac;
 mod message;
 mod move_device;
 mod names;
 mod network;
+mod plan;
+#[cfg(test)]
+mod plan_tests;
 mod pool;
 mod route;
 mod socket;
+mod spec;
 mod state;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod traffic;
 
+pub use apply::{Made, Site};
 pub use error::Error;
 pub use interfaces::{Interface, interfaces};
 pub use link::{BridgePort, IpvlanMode, LinkKind, LinkSettings, MacvlanMode, Peer};
@@ -33,6 +41,8 @@ pub use mac::{Mac, MacError};
 pub use move_device::move_device;
 pub use names::{RESOLVED_UPSTREAM, Resolver, hosts};
 pub use network::Network;
+pub use plan::{HostEnd, InterfaceKind, InterfacePlan, NetworkPlan, RoutePlan};
 pub use pool::{Lease, Pool};
 pub use route::{AddressSettings, RouteEntry};
+pub use spec::{InterfaceSpec, NetworkSpec, RouteSpec};
 pub use state::{Counters, LinkState};

@@ -101,7 +101,7 @@ impl Move<'_> {
 }
 
 /// A name or a template, as `dev_valid_name` and `dev_alloc_name` of the kernel want it.
-fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     let bad = |b: u8| matches!(b, b'/' | b':' | 0 | 0x0b) || b.is_ascii_whitespace();
     (1..16).contains(&name.len())
         && !matches!(name, "." | "..")

@@ -48,6 +48,7 @@ impl From<cofferdam_net::Error> for Error {
             Some(error.detail.map_or_else(|| error.part.clone(), |words| format!("{}: {words}", error.part)));
         new.0.object = Some(error.object);
         new.0.errno = Some(Errno(error.errno));
+        new.0.pointer = error.pointer.map(|pointer| pointer.as_str().into());
         new.0.hint = error.hint.map(Into::into);
         new
     }
