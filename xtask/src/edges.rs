@@ -38,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cofferdam-plan",
             "cofferdam-child",
             "cofferdam-cgroup",
+            "cofferdam-net",
             "cofferdam",
             "cofferdam-nsenter",
         ],

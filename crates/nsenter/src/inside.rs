@@ -72,20 +72,6 @@ pub trait Inside: by::Helper {
         self.one("making the directory", path, Op::HereDirectory { path: &text(path)?, mode })
     }
 
-    /// Sets the loopback device up, in the network namespace that is entered.
-    ///
-    /// # Errors
-    /// `EPERM` without CAP_NET_ADMIN over the namespace, and as [`Inside::mkdir`].
-    ///
-    /// ```no_run
-    /// use cofferdam_nsenter::{Inside, Set, Target};
-    /// Target::open(4711)?.enter().only(Set::NET).loopback_up()?;
-    /// # Ok::<(), cofferdam_nsenter::Error>(())
-    /// ```
-    fn loopback_up(&self) -> Result<()> {
-        self.one("setting the loopback device up", Path::new(""), Op::Loopback {})
-    }
-
     /// Makes a node: `mode` has a type (`S_IFCHR`, `S_IFBLK`, `S_IFIFO`, `S_IFREG`, `S_IFSOCK`) and permission
     /// bits; `(major, minor)` is for devices.
     ///

@@ -27,8 +27,8 @@ impl Findings {
 
 /// The OCI configuration that means the same, for a program run as `user`.
 ///
-/// What every container has in libcontainer (proc, a small /dev, sysfs…) is among its mounts. Networks other
-/// than the loopback device and an existing namespace are not in it: the OCI has no word for them.
+/// What every container has in libcontainer (proc, a small /dev, sysfs…) is among its mounts. Networks and
+/// routes, but for the namespace that is joined, are not in it: [`crate::namespaces::initialize_networking`].
 ///
 /// # Errors
 /// Everything in the configuration that means nothing, each with its place in container.json.

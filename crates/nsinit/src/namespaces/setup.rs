@@ -4,14 +4,15 @@ use std::path::Path;
 
 use cofferdam::{Error, ErrorKind, Result};
 
-use super::network::initialize_networking;
+use super::network::configure;
 use crate::{Config, State};
 
 /// libcontainer's `SetupContainer`: with the caller's rights, in the namespaces of a container that has a user
 /// namespace, but not in that one.
 ///
 /// libcontainer mounted from here too; today's kernels let the container's own root mount what a container
-/// has, and what they do not is opened by the core beforehand and handed in. What is left is the network.
+/// has, and what they do not is opened by the core beforehand and handed in. What is left is the network: the devices that
+/// [`super::initialize_networking`] made are set up, with addresses and routes.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] without a state in `data_path`; [`ErrorKind::WrongState`] when the container has
@@ -27,10 +28,10 @@ use crate::{Config, State};
 pub fn setup_container(config: &Config, data_path: &Path) -> Result<()> {
     super::get_host_root_uid(config)?;
     super::get_host_root_gid(config)?;
-    let mut state = State::get(data_path)?;
+    let state = State::get(data_path)?;
     if !state.is_alive() {
         return Err(Error::new(ErrorKind::WrongState, "the container's first process has ended:")
             .with_object(state.init_pid.to_string()));
     }
-    initialize_networking(config, state.init_pid, &mut state.network_state)
+    configure(config, state.init_pid)
 }

@@ -9,10 +9,10 @@ use cofferdam::{ContainerId, ErrorKind, Store, TerminalSize};
 use cofferdam_nsinit::namespaces::{
     self, EXIT_SIGNAL_OFFSET, Io, default_create_command, default_setup_command,
 };
-use cofferdam_nsinit::{Device, IdMap, Mount, MountConfig, NamespaceType, Rlimit, State};
+use cofferdam_nsinit::{Device, Mount, MountConfig, Rlimit, State};
 
 use crate::roles;
-use crate::world::{World, root, shell};
+use crate::world::{World, memory, root, shell};
 
 #[test]
 fn a_program_runs_in_its_container_and_its_status_comes_back() {
@@ -59,13 +59,11 @@ fn while_it_runs_its_state_is_there_and_afterwards_nothing_is() {
             let state = State::get(&world.data()).unwrap();
             assert_eq!(state.init_pid, child.pid());
             assert!(state.is_alive());
-            let memory = &state.cgroup_paths["memory"];
-            assert!(
-                memory.ends_with(format!("nsinit-tests/{}", world.config.cgroups.as_ref().unwrap().name))
-            );
+            let (memory, limit) = memory(&state.cgroup_paths);
+            assert!(memory.ends_with(format!("{}/box", world.config.cgroups.as_ref().unwrap().parent)));
             let procs = fs::read_to_string(memory.join("cgroup.procs")).unwrap();
             assert_eq!(procs.trim(), child.pid().to_string());
-            let limit = fs::read_to_string(memory.join("memory.limit_in_bytes")).unwrap();
+            let limit = fs::read_to_string(memory.join(limit)).unwrap();
             assert_eq!(limit.trim(), (64 << 20).to_string());
             let core = state.core.unwrap();
             id = Some(core.id);
@@ -149,21 +147,13 @@ fn what_a_create_command_says_is_what_exec_says() {
     world.assert_nothing_left();
 }
 
-fn with_users(world: &mut World) {
-    world.config.namespaces.add(NamespaceType::User, "");
-    let all = IdMap { container_id: 0, host_id: 100_000, size: 65_536 };
-    (world.config.uid_mappings, world.config.gid_mappings) = (vec![all], vec![all]);
-    let chown = std::process::Command::new("chown").args(["-hR", "100000:100000"]).arg(world.root()).status();
-    assert!(chown.unwrap().success());
-}
-
 #[test]
 fn with_a_user_namespace_the_setup_command_comes_between_the_state_and_the_program() {
     if !root() {
         return;
     }
     let mut world = World::new();
-    with_users(&mut world);
+    world.give_users();
     let events = RefCell::new(Vec::new());
     let setup = |config: &_, data: &std::path::Path, container: &cofferdam::Container| {
         let state = State::get(data).unwrap();
@@ -204,7 +194,7 @@ fn a_setup_that_fails_keeps_the_program_from_running() {
         return;
     }
     let mut world = World::new();
-    with_users(&mut world);
+    world.give_users();
     let setup = |_: &_, _: &_, _: &_| Err(cofferdam::Error::new(ErrorKind::Host, "finding nothing"));
     let (data, create) = (world.data(), &default_create_command);
     let never = |_: &mut cofferdam::Child| panic!("it does not run");

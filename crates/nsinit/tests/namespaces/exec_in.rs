@@ -31,8 +31,8 @@ fn a_second_process_is_in_the_same_namespaces_and_cgroups_as_its_own_user() {
             assert_eq!(status.unwrap(), 9);
             let output = world.output();
             assert!(output.starts_with("koye\n1\n/etc\nyes\n"), "{output}");
-            let name = &world.config.cgroups.as_ref().unwrap().name;
-            assert!(output.contains(&format!(":memory:/nsinit-tests/{name}\n")), "{output}");
+            let parent = &world.config.cgroups.as_ref().unwrap().parent;
+            assert!(output.contains(&format!(":/{parent}/box\n")), "{output}");
             assert!(output.ends_with("sleep\n"), "{output}");
             let ended =
                 exec_in(&other, &state, &shell("sleep 1000"), world.io(), |second| second.kill().unwrap());

@@ -1,6 +1,7 @@
 //! InitializeNetworking and SetupContainer.
 
 use std::process::Command;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use cofferdam::ErrorKind;
 use cofferdam_nsinit::namespaces::{initialize_networking, setup_container};
@@ -56,18 +57,154 @@ fn the_loopback_device_of_a_process_is_set_up() {
     assert!(away.loopback().contains("UP"), "{}", away.loopback());
 }
 
-#[test]
-fn what_is_not_there_yet_says_so_with_its_place() {
-    let me = i32::try_from(std::process::id()).unwrap();
-    let veth = Config { networks: vec![network("loopback", ""), network("veth", "")], ..Config::default() };
-    let routes = Config { routes: vec![Route::default()], ..Config::default() };
-    let odd = Config { networks: vec![network("token-ring", "")], ..Config::default() };
-    if root() {
-        let told = |config| initialize_networking(config, me, &mut NetworkState::default()).unwrap_err();
-        assert_eq!((told(&veth).kind(), told(&veth).pointer()), (ErrorKind::Host, Some("/networks/1/type")));
-        assert_eq!((told(&routes).kind(), told(&routes).pointer()), (ErrorKind::Host, Some("/routes")));
-        assert_eq!(told(&odd).kind(), ErrorKind::Configuration);
+/// A bridge of the host's, with an address.
+struct Bridge(String);
+
+impl Bridge {
+    fn new(address: &str) -> Self {
+        static COUNT: AtomicU8 = AtomicU8::new(0);
+        let name = format!("nsb{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        ip(&["link", "add", &name, "type", "bridge"]);
+        let bridge = Self(name);
+        // The same address twice would be two ways to the same network.
+        ip(&["addr", "add", address, "dev", &bridge.0]);
+        ip(&["link", "set", &bridge.0, "up"]);
+        bridge
     }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        let _ = Command::new("ip").args(["link", "del", &self.0]).status();
+    }
+}
+
+#[track_caller]
+fn ip(args: &[&str]) -> String {
+    let output = Command::new("ip").args(args).output().unwrap();
+    assert!(output.status.success(), "ip {args:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn until(condition: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !condition() {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_veth_pair_connects_the_container_to_a_bridge_and_goes_with_it() {
+    if !root() {
+        return;
+    }
+    let (bridge, mut world) = (Bridge::new("10.213.77.1/24"), World::new());
+    world.config.capabilities.push("NET_RAW".into());
+    world.config.networks = vec![Network {
+        bridge: bridge.0.clone(),
+        veth_prefix: "nsv".into(),
+        mac_address: "02:42:0a:d5:4d:02".into(),
+        address: "10.213.77.2/24".into(),
+        ipv6_address: "fd00:213::2/64".into(),
+        gateway: "10.213.77.1".into(),
+        mtu: 1400,
+        txqueuelen: 77,
+        ..network("veth", "")
+    }];
+    let to = Route {
+        destination: "192.0.2.0/24".into(),
+        gateway: "10.213.77.9".into(),
+        interface_name: "eth0".into(),
+        ..Route::default()
+    };
+    let from = Route { source: "10.213.77.2".into(), destination: "198.51.100.0/24".into(), ..to.clone() };
+    world.config.routes = vec![to, from];
+    let mut host = String::new();
+    let status = world.run_with(
+        "ip addr show eth0; ip route; ping -c1 -W5 10.213.77.1 >/dev/null && echo answered; sleep 1000",
+        |child| {
+            host = State::get(&world.data()).unwrap().network_state.veth_host;
+            let port = ip(&["-o", "link", "show", &host]);
+            assert!(port.contains(&format!("master {}", bridge.0)) && port.contains("mtu 1400"), "{port}");
+            until(|| world.output().contains("answered"));
+            child.kill().unwrap();
+        },
+    );
+    let told = world.output();
+    assert_eq!(status.unwrap(), 137, "{told}");
+    for part in [
+        "02:42:0a:d5:4d:02",
+        "inet 10.213.77.2/24",
+        "inet6 fd00:213::2/64",
+        "mtu 1400",
+        "default via 10.213.77.1 dev eth0",
+        "192.0.2.0/24 via 10.213.77.9 dev eth0",
+        "198.51.100.0/24 via 10.213.77.9 dev eth0  src 10.213.77.2",
+        "answered",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    assert!(host.starts_with("nsv") && host.len() == 10, "{host}");
+    until(|| !std::path::Path::new("/sys/class/net").join(&host).exists());
+    world.assert_nothing_left();
+}
+
+#[test]
+fn with_a_user_namespace_setup_container_configures_the_network() {
+    if !root() {
+        return;
+    }
+    let (bridge, mut world) = (Bridge::new("10.213.78.1/24"), World::new());
+    world.give_users();
+    world.config.networks = vec![
+        network("loopback", ""),
+        Network {
+            bridge: bridge.0.clone(),
+            veth_prefix: "nsu".into(),
+            address: "10.213.78.3/24".into(),
+            gateway: "10.213.78.1".into(),
+            ..network("veth", "")
+        },
+    ];
+    assert_eq!(world.run("id -u; ip addr show eth0; ip route").unwrap(), 0, "{}", world.output());
+    let told = world.output();
+    assert!(told.starts_with("0\n"), "{told}");
+    assert!(
+        told.contains("inet 10.213.78.3/24") && told.contains("default via 10.213.78.1 dev eth0"),
+        "{told}"
+    );
+    world.assert_nothing_left();
+}
+
+#[test]
+fn what_is_wrong_with_a_network_is_told_with_its_place() {
+    if !root() {
+        return;
+    }
+    let away = Away::new();
+    let told = |networks: Vec<Network>, routes: Vec<Route>| {
+        let config = Config { networks, routes, ..Config::default() };
+        let error = initialize_networking(&config, away.pid(), &mut NetworkState::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Configuration, "{error}");
+        error.pointer().unwrap().to_owned()
+    };
+    let veth =
+        |bridge: &str| Network { bridge: bridge.into(), veth_prefix: "nsv".into(), ..network("veth", "") };
+    assert_eq!(told(vec![network("loopback", ""), network("token-ring", "")], vec![]), "/networks/1/type");
+    assert_eq!(told(vec![veth("")], vec![]), "/networks/0/bridge");
+    assert_eq!(told(vec![veth("lo")], vec![]), "/networks/0/bridge");
+    assert_eq!(told(vec![], vec![Route::default()]), "/routes/0");
+    let route = Route { gateway: "10.0.0.1".into(), interface_name: "eth7".into(), ..Route::default() };
+    assert_eq!(told(vec![], vec![route]), "/routes/0/interface_name");
+    let route = Route { gateway: "somewhere".into(), ..Route::default() };
+    assert_eq!(told(vec![], vec![route]), "/routes/0/gateway");
+    // The caller's own network is nobody's to configure.
+    let me = i32::try_from(std::process::id()).unwrap();
+    let config = Config { networks: vec![network("loopback", ""), veth("lo")], ..Config::default() };
+    let error = initialize_networking(&config, me, &mut NetworkState::default()).unwrap_err();
+    assert_eq!(error.pointer(), Some("/networks/1"), "{error}");
 }
 
 #[test]

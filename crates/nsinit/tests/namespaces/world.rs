@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use cofferdam::{Result, Stdio};
 use cofferdam_nsinit::namespaces::{self, Io};
-use cofferdam_nsinit::{Cgroup, Config, NamespaceType, Namespaces};
+use cofferdam_nsinit::{Cgroup, Config, IdMap, NamespaceType, Namespaces};
 
 const APPLETS: [&str; 14] = [
-    "sh", "id", "hostname", "cat", "sleep", "env", "ls", "mount", "kill", "echo", "pwd", "tty", "ip",
-    "ulimit",
+    "sh", "id", "hostname", "cat", "sleep", "env", "ls", "mount", "kill", "echo", "pwd", "tty", "ip", "ping",
 ];
 
 pub(crate) struct World {
@@ -57,14 +56,25 @@ impl World {
             ]),
             capabilities: ["CHOWN", "KILL", "SETUID", "SETGID"].map(String::from).into(),
             cgroups: Some(Cgroup {
-                name,
-                parent: "nsinit-tests".into(),
+                name: "box".into(),
+                // One of its own: whoever made a parent that others use leaves it.
+                parent: name.clone(),
                 allow_all_devices: true,
                 ..Cgroup::default()
             }),
             ..Config::default()
         };
         Self { dir, config }
+    }
+
+    /// A user namespace, whose root is 100000.
+    pub(crate) fn give_users(&mut self) {
+        self.config.namespaces.add(NamespaceType::User, "");
+        let all = IdMap { container_id: 0, host_id: 100_000, size: 65_536 };
+        (self.config.uid_mappings, self.config.gid_mappings) = (vec![all], vec![all]);
+        let chown =
+            std::process::Command::new("chown").args(["-hR", "100000:100000"]).arg(self.root()).status();
+        assert!(chown.unwrap().success());
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -119,9 +129,9 @@ impl World {
     pub(crate) fn assert_nothing_left(&self) {
         let data: Vec<_> = fs::read_dir(self.data()).unwrap().flatten().map(|e| e.file_name()).collect();
         assert!(data.is_empty(), "{data:?}");
-        let name = self.config.cgroups.as_ref().map(|c| c.name.clone()).unwrap_or_default();
+        let name = self.config.cgroups.as_ref().map(|c| c.parent.clone()).unwrap_or_default();
         for tree in ["memory", "pids", "freezer", "unified", "devices"] {
-            let path = Path::new("/sys/fs/cgroup").join(tree).join("nsinit-tests").join(&name);
+            let path = Path::new("/sys/fs/cgroup").join(tree).join(&name);
             assert!(!path.exists(), "{}", path.display());
         }
     }
@@ -130,6 +140,14 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// The memory cgroup of version 1 or 2, and the name of its limit.
+pub(crate) fn memory(paths: &std::collections::BTreeMap<String, PathBuf>) -> (PathBuf, &'static str) {
+    match paths.get("memory") {
+        Some(dir) => (dir.clone(), "memory.limit_in_bytes"),
+        None => (paths[""].clone(), "memory.max"),
     }
 }
 
