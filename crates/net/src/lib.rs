@@ -6,12 +6,16 @@
 //!
 //! [`Network`] is one network namespace: its links, addresses and routes, made and read back.
 //! [`NetworkPlan`] judges a whole container's network as data, and [`Site::make`] makes it, or nothing.
+//! [`Firewall`] lets it out, publishes its ports and says what it may reach.
 //! [`Pool`] leases addresses, [`hosts`] and [`Resolver`] are the files that tell of them.
 //! [`move_device`] takes a device of the host's as it is. What a move keeps is what the runtime specification asks for (`config-linux.md`, Network Devices):
 //! the attributes of the device and its permanent addresses of global scope. Routes are not kept.
 
 mod apply;
 mod error;
+mod firewall;
+#[cfg(test)]
+mod firewall_tests;
 mod interfaces;
 mod judge;
 mod link;
@@ -20,6 +24,7 @@ mod message;
 mod move_device;
 mod names;
 mod network;
+mod nft;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
@@ -35,6 +40,7 @@ mod traffic;
 
 pub use apply::{Made, Site};
 pub use error::Error;
+pub use firewall::{Allow, Firewall, Outward, Protocol, Publish};
 pub use interfaces::{Interface, interfaces};
 pub use link::{BridgePort, IpvlanMode, LinkKind, LinkSettings, MacvlanMode, Peer};
 pub use mac::{Mac, MacError};

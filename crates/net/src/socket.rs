@@ -208,6 +208,33 @@ impl Netlink {
         failed.map_or(Ok(answers), Err)
     }
 
+    /// Does all of several things or none; `around` stands before and after them in the datagram. The first
+    /// refusal comes with the number of its request, counted from 1.
+    pub(crate) fn transaction(
+        &mut self,
+        around: (Message, Message),
+        requests: Vec<(Message, u16)>,
+    ) -> std::result::Result<(), (usize, Refusal)> {
+        let mut all = vec![(around.0, 0)];
+        all.extend(requests);
+        let last = all.len().saturating_sub(1);
+        // One yes is enough, and noes come for all; the end itself is answered only since Linux 6.10.
+        all.last_mut().into_iter().for_each(|(_, flags)| *flags |= NLM_F_ACK);
+        all.push((around.1, 0));
+        let first = self.send(&all).map_err(|refusal| (0, refusal))?;
+        loop {
+            for (header, payload) in self.receive().map_err(|refusal| (0, refusal))? {
+                let which = usize::try_from(header.sequence_number.wrapping_sub(first)).unwrap_or(usize::MAX);
+                let NetlinkPayload::Error(error) = payload else { continue };
+                match refusal(&header, &error).filter(|_| which < all.len()) {
+                    Some(refusal) => return Err((which, refusal)),
+                    None if which == last => return Ok(()),
+                    None => {}
+                }
+            }
+        }
+    }
+
     fn exchange(&mut self, request: &Message, flags: u16) -> Result<(Vec<Message>, bool)> {
         self.send(&[(request.clone(), flags | NLM_F_ACK)])?;
         let (mut answers, mut torn) = (Vec::new(), false);

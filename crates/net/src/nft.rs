@@ -1,0 +1,240 @@
+//! The messages of nf_tables as bytes: `linux/netfilter/nf_tables.h`, `linux/netfilter/nfnetlink.h`.
+//!
+//! Called by `firewall`. Pure: no socket, no kernel. A rule is a list of expressions; each compares or
+//! changes what an earlier one put into a register, and the first comparison that fails ends the rule.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use netlink_packet_core::{DefaultNla, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
+
+use crate::message::{Message, nest, text};
+use crate::route::octets;
+
+const NFNL_SUBSYS_NFTABLES: u16 = 10;
+const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
+const NFNL_MSG_BATCH_END: u16 = 0x11;
+const NFT_MSG_NEWTABLE: u16 = 0;
+const NFT_MSG_DELTABLE: u16 = 2;
+const NFT_MSG_NEWCHAIN: u16 = 3;
+const NFT_MSG_NEWRULE: u16 = 6;
+const NFPROTO_INET: u8 = 1;
+/// The first register of 16 bytes, and the second.
+const NFT_REG_1: u32 = 1;
+const NFT_REG_2: u32 = 2;
+const NFT_REG_VERDICT: u32 = 0;
+const NF_ACCEPT: u32 = 1;
+const NETWORK: u32 = 1;
+const TRANSPORT: u32 = 2;
+
+/// Where a chain's packets come from; `linux/netfilter.h`.
+#[derive(Clone, Copy)]
+pub(crate) enum Hook {
+    Prerouting = 0,
+    Output = 3,
+    Postrouting = 4,
+}
+
+/// A message and its flags.
+pub(crate) type Request = (Message, u16);
+
+fn word(kind: u16, value: u32) -> DefaultNla {
+    DefaultNla::new(kind, value.to_be_bytes().to_vec())
+}
+
+/// A value of a register's.
+fn data(kind: u16, value: &[u8]) -> DefaultNla {
+    nest(kind, &[DefaultNla::new(1, value.to_vec())])
+}
+
+/// A `struct nfgenmsg` and attributes.
+fn message(kind: u16, attributes: Vec<DefaultNla>) -> Message {
+    Message { kind: NFNL_SUBSYS_NFTABLES << 8 | kind, head: vec![NFPROTO_INET, 0, 0, 0], attributes }
+}
+
+/// What stands around a transaction: its begin and its end.
+pub(crate) fn batch() -> (Message, Message) {
+    let [high, low] = NFNL_SUBSYS_NFTABLES.to_be_bytes();
+    let mark = |kind| Message { kind, head: vec![0, 0, high, low], attributes: vec![] };
+    (mark(NFNL_MSG_BATCH_BEGIN), mark(NFNL_MSG_BATCH_END))
+}
+
+/// Makes a table, also when it is there.
+pub(crate) fn add_table(name: &str) -> Request {
+    (message(NFT_MSG_NEWTABLE, vec![text(1, name)]), NLM_F_CREATE)
+}
+
+/// Deletes a table with all that is in it.
+pub(crate) fn delete_table(name: &str) -> Request {
+    (message(NFT_MSG_DELTABLE, vec![text(1, name)]), 0)
+}
+
+/// A chain at a hook: `kind` is `nat` or `filter`. What no rule of it decides is accepted.
+pub(crate) fn add_chain(table: &str, name: &str, kind: &str, hook: Hook, priority: i32) -> Request {
+    let hook = nest(4, &[word(1, hook as u32), DefaultNla::new(2, priority.to_be_bytes().to_vec())]);
+    let attributes = vec![text(1, table), text(3, name), hook, word(5, NF_ACCEPT), text(7, kind)];
+    (message(NFT_MSG_NEWCHAIN, attributes), NLM_F_CREATE | NLM_F_EXCL)
+}
+
+/// A rule under construction.
+#[derive(Clone, Default)]
+pub(crate) struct Rule(Vec<DefaultNla>);
+
+impl Rule {
+    fn expression(mut self, name: &str, attributes: &[DefaultNla]) -> Self {
+        self.0.push(nest(1, &[text(1, name), nest(2, attributes)]));
+        self
+    }
+
+    fn compare(self, operation: u32, value: &[u8]) -> Self {
+        self.expression("cmp", &[word(1, NFT_REG_1), word(2, operation), data(3, value)])
+    }
+
+    fn is(self, value: &[u8]) -> Self {
+        self.compare(0, value)
+    }
+
+    fn meta(self, key: u32) -> Self {
+        self.expression("meta", &[word(1, NFT_REG_1), word(2, key)])
+    }
+
+    fn payload(self, base: u32, offset: u32, length: u32) -> Self {
+        let attributes = [word(1, NFT_REG_1), word(2, base), word(3, offset), word(4, length)];
+        self.expression("payload", &attributes)
+    }
+
+    fn mask(self, mask: &[u8]) -> Self {
+        let length = u32::try_from(mask.len()).unwrap_or_default();
+        let nothing = vec![0; mask.len()];
+        let registers = [word(1, NFT_REG_1), word(2, NFT_REG_1), word(3, length)];
+        self.expression("bitwise", &[&registers[..], &[data(4, mask), data(5, &nothing)]].concat())
+    }
+
+    /// The packet is IPv4 or IPv6.
+    fn family(self, v4: bool) -> Self {
+        const NFT_META_NFPROTO: u32 = 15;
+        self.meta(NFT_META_NFPROTO).is(&[if v4 { 2 } else { 10 }])
+    }
+
+    /// An address of the packet, as far as the prefix goes.
+    fn address(self, net: IpNet, is_source: bool, operation: u32) -> Self {
+        let (offset, length) = match (net.addr(), is_source) {
+            (IpAddr::V4(_), true) => (12, 4),
+            (IpAddr::V4(_), false) => (16, 4),
+            (IpAddr::V6(_), true) => (8, 16),
+            (IpAddr::V6(_), false) => (24, 16),
+        };
+        let rule = self.family(net.addr().is_ipv4()).payload(NETWORK, offset, length);
+        let rule =
+            if net.prefix_len() < net.max_prefix_len() { rule.mask(&octets(net.netmask())) } else { rule };
+        rule.compare(operation, &octets(net.network()))
+    }
+
+    pub(crate) fn from(self, net: IpNet) -> Self {
+        self.address(net, true, 0)
+    }
+
+    pub(crate) fn to(self, net: IpNet) -> Self {
+        self.address(net, false, 0)
+    }
+
+    pub(crate) fn not_to(self, net: IpNet) -> Self {
+        self.address(net, false, 1)
+    }
+
+    /// The destination is this host.
+    pub(crate) fn at_this_host(self) -> Self {
+        const NFT_FIB_RESULT_ADDRTYPE: u32 = 3;
+        const NFTA_FIB_F_DADDR: u32 = 2;
+        const RTN_LOCAL: u32 = 2;
+        let attributes = [word(1, NFT_REG_1), word(2, NFT_FIB_RESULT_ADDRTYPE), word(3, NFTA_FIB_F_DADDR)];
+        self.expression("fib", &attributes).is(&RTN_LOCAL.to_ne_bytes())
+    }
+
+    pub(crate) fn protocol(self, number: u8) -> Self {
+        const NFT_META_L4PROTO: u32 = 16;
+        self.meta(NFT_META_L4PROTO).is(&[number])
+    }
+
+    /// The destination's port, of TCP or UDP.
+    pub(crate) fn ports(self, first: u16, last: u16) -> Self {
+        let rule = self.payload(TRANSPORT, 2, 2);
+        if first == last {
+            return rule.is(&first.to_be_bytes());
+        }
+        const LTE: u32 = 3;
+        const GTE: u32 = 5;
+        rule.compare(GTE, &first.to_be_bytes()).compare(LTE, &last.to_be_bytes())
+    }
+
+    /// The type of an ICMPv6 message.
+    pub(crate) fn icmpv6(self, kind: u8) -> Self {
+        const IPPROTO_ICMPV6: u8 = 58;
+        self.protocol(IPPROTO_ICMPV6).payload(TRANSPORT, 0, 1).is(&[kind])
+    }
+
+    pub(crate) fn over(self, device: &str) -> Self {
+        const NFT_META_OIFNAME: u32 = 7;
+        let mut name = device.as_bytes().to_vec();
+        name.resize(16, 0);
+        self.meta(NFT_META_OIFNAME).is(&name)
+    }
+
+    fn ct_bits(self, key: u32, bits: u32) -> Self {
+        let bits = bits.to_ne_bytes();
+        let rule = self.expression("ct", &[word(1, NFT_REG_1), word(2, key)]);
+        rule.mask(&bits).compare(1, &[0; 4])
+    }
+
+    /// Of a connection, or about one, that was let through before.
+    pub(crate) fn known(self) -> Self {
+        const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
+        self.ct_bits(0, ESTABLISHED_OR_RELATED)
+    }
+
+    /// Of a connection whose destination was translated.
+    pub(crate) fn translated(self) -> Self {
+        const NFT_CT_STATUS: u32 = 2;
+        const IPS_DST_NAT: u32 = 0x20;
+        self.ct_bits(NFT_CT_STATUS, IPS_DST_NAT)
+    }
+
+    pub(crate) fn accept(self) -> Self {
+        let verdict = nest(2, &[nest(2, &[word(1, NF_ACCEPT)])]);
+        self.expression("immediate", &[word(1, NFT_REG_VERDICT), verdict])
+    }
+
+    pub(crate) fn reject_with_reset(self) -> Self {
+        self.expression("reject", &[word(1, 1), DefaultNla::new(2, vec![0])])
+    }
+
+    /// Says that it is prohibited by an administrator, by ICMP or ICMPv6.
+    pub(crate) fn reject(self) -> Self {
+        self.expression("reject", &[word(1, 2), DefaultNla::new(2, vec![3])])
+    }
+
+    pub(crate) fn masquerade(self) -> Self {
+        self.expression("masq", &[])
+    }
+
+    /// Goes there instead; to the same port unless another one is given.
+    pub(crate) fn redirect(self, to: IpAddr, port: Option<u16>) -> Self {
+        const NFT_NAT_DNAT: u32 = 1;
+        let load = |rule: Self, register, value: &[u8]| {
+            rule.expression("immediate", &[word(1, register), data(2, value)])
+        };
+        let mut rule = load(self, NFT_REG_1, &octets(to));
+        let family = u32::from(crate::route::family(to));
+        let mut nat = vec![word(1, NFT_NAT_DNAT), word(2, family), word(3, NFT_REG_1)];
+        if let Some(port) = port {
+            rule = load(rule, NFT_REG_2, &port.to_be_bytes());
+            nat.push(word(5, NFT_REG_2));
+        }
+        rule.expression("nat", &nat)
+    }
+
+    pub(crate) fn add_to(self, table: &str, chain: &str) -> Request {
+        let attributes = vec![text(1, table), text(2, chain), nest(4, &self.0)];
+        (message(NFT_MSG_NEWRULE, attributes), NLM_F_CREATE | NLM_F_APPEND)
+    }
+}
