@@ -18,6 +18,7 @@ mod options;
 mod profile;
 mod report;
 mod tasks;
+mod warm;
 mod world;
 
 use std::process::ExitCode;
@@ -58,8 +59,9 @@ fn bench(options: &Options, dir: &std::path::Path) -> Result<(), String> {
     let timed = measure::all(options, &tasks)?;
     let extras = extras::measure(options, &contestants, &tasks, &bundles)?;
     let heaps = library::heaps(options, &tasks)?;
+    let warm = warm::measure(options, &contestants, &bundles)?;
     tasks::end(options, &contestants, &bundles)?;
-    let report = report::Report::new(host, &timed, &extras, &heaps);
+    let report = report::Report::new(host, &timed, &extras, &heaps, &warm);
     println!("{report}");
     report.write_json(options.json.as_deref())?;
     options.svg.as_deref().map_or(Ok(()), |path| chart::write(path, &report))

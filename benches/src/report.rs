@@ -11,6 +11,7 @@ use crate::host::Host;
 use crate::library::Heaps;
 use crate::measure::{Timed, median};
 use crate::tasks::Job;
+use crate::warm::Warm;
 
 /// Columns, in this order.
 pub(crate) const COLUMNS: [&str; 5] = ["floor", OURS, "crun", "runc", "bubblewrap"];
@@ -46,12 +47,14 @@ const TARGETS: &[(&str, Against, f64, bool)] = &[
     (RATE, Against::Other("crun"), 1.6, true),
     ("run by a program, library or spawned, hot", Against::Other("floor"), 1.2, false),
     (LARGE, Against::Row(SMALL), 1.2, false),
+    (WARM, Against::Alone, 1.0, false),
     (MEMORY, Against::Other("crun"), 1.0, false),
     (SIZE, Against::Alone, 3.0, false),
 ];
 
 const SMALL: &str = "run by the library, 10 MB of heap";
 const LARGE: &str = "run by the library, 1 GB of heap";
+const WARM: &str = "start from a warm pool, median";
 const LIBRARY_RATE: &str = "200 by a program, 8 at a time";
 const RATE: &str = "200 runs, 8 at a time";
 const MEMORY: &str = "peak memory of one run";
@@ -63,7 +66,7 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(host: Host, timed: &[Timed], extras: &Extras, heaps: &Heaps) -> Report {
+    pub(crate) fn new(host: Host, timed: &[Timed], extras: &Extras, heaps: &Heaps, warm: &Warm) -> Report {
         let mut rows = Vec::new();
         for job in Job::ALL {
             let mut add = |label: String, what: fn(&Timed) -> &[f64]| {
@@ -87,6 +90,8 @@ impl Report {
         let ours = |figure: Option<f64>| figure.map(|f| (OURS, f)).into_iter().collect();
         add(SMALL, "ms", &ours(heaps.small));
         add(LARGE, "ms", &ours(heaps.large));
+        add(WARM, "ms", &ours(warm.median));
+        add("start from a warm pool, 99th percentile", "ms", &ours(warm.p99));
         add(RATE, "/s", &extras.rate);
         add(LIBRARY_RATE, "/s", &extras.library_rate);
         add("system calls of one run", "", &extras.calls);
