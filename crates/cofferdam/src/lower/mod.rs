@@ -16,7 +16,9 @@ use cofferdam_child::frame::Point;
 use cofferdam_child::op::Op;
 use cofferdam_oci::Pointer;
 use cofferdam_plan::{InitPlan, JoinNamespace, Pivot};
-use cofferdam_sys::clone3::{CLONE_NEWCGROUP, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_PARENT};
+use cofferdam_sys::clone3::{
+    CLONE_NEWCGROUP, CLONE_NEWNET, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_PARENT,
+};
 use cofferdam_sys::mount_setattr::PROPAGATION;
 
 pub(crate) use exec::exec;
@@ -96,8 +98,9 @@ pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
     let mut p = Program::default();
     let successor = needs_successor(plan) || inputs.parent == Parent::Nobody;
     // CLONE_NEWCGROUP waits until the process is in its cgroups: they become the root of what it sees.
-    // A time namespace is entered only after its offsets are written.
-    let new = plan.new_namespaces & !(CLONE_NEWCGROUP | CLONE_NEWTIME);
+    // A time namespace is entered only after its offsets are written. A network namespace takes longer to
+    // make than all others together: the child makes it while the parent makes the cgroups.
+    let new = plan.new_namespaces & !(CLONE_NEWCGROUP | CLONE_NEWTIME | CLONE_NEWNET);
     begin(&mut p, plan, inputs);
     join(&mut p, plan, inputs);
     if successor {
@@ -236,6 +239,10 @@ pub(crate) fn first_ids(maps: &cofferdam_plan::IdMaps, plan: &InitPlan) -> (u32,
 /// What needs no root filesystem.
 fn surroundings(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
     process::session(p, inputs, plan.keyring.as_deref());
+    if plan.new_namespaces & CLONE_NEWNET != 0 {
+        let pointer = Pointer::new("/linux/namespaces");
+        p.step("making the network namespace", "", &pointer, Op::Unshare { flags: CLONE_NEWNET });
+    }
     interfaces(p, plan);
     if plan.new_namespaces & CLONE_NEWTIME != 0 {
         let line = |t: &cofferdam_plan::TimeOffsetPlan| format!("{} {} {}\n", t.clock, t.secs, t.nanosecs);
