@@ -210,6 +210,24 @@ cofferdam_tests::own! {
         });
     }
 
+    fn what_is_mounted_below_the_root_is_seen(t) {
+        let c = Caller::new(t, false);
+        for dir in ["data", "deep/er"] {
+            fs::create_dir_all(c.rootfs.join(dir)).expect("directory");
+        }
+        let inner = c.command(&[], &["sh", "-c", "cat data/f deep/er/g; echo new > data/f; cat data/f; echo x > deep/h || echo refused; echo y > /bin/i; cat /bin/i"]);
+        let words: Vec<String> = std::iter::once(inner.get_program()).chain(inner.get_args())
+            .map(|w| format!("'{}'", w.to_string_lossy().replace('\'', "'\\''"))).collect();
+        let rootfs = c.rootfs.display();
+        let script = format!(
+            "mount -t tmpfs none {rootfs}/data && echo in > {rootfs}/data/f && mount -t tmpfs none {rootfs}/deep/er && \
+             echo below > {rootfs}/deep/er/g && {} 2>/dev/null; cat {rootfs}/data/f; ls {rootfs}/bin/i",
+            words.join(" ")
+        );
+        let out = Command::new("unshare").args(["-m", "sh", "-c", &script]).output().expect("unshare");
+        assert_eq!(String::from_utf8_lossy(&out.stdout), "in\nbelow\nnew\nrefused\ny\nin\n");
+    }
+
     fn the_root_may_be_read_only(t) {
         both(t, |c| {
             let out = c.sh(&["--read-only"], "echo tmp > /tmp/x && cat /tmp/x; echo x > /etc/x");

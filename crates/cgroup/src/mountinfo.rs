@@ -20,8 +20,9 @@ pub(crate) struct Mount {
 /// The cgroup mounts that no other mount covers, in the file's order. Lines that make no sense are left out.
 pub(crate) fn visible_cgroups(text: &[u8]) -> Vec<Mount> {
     let all: Vec<Mount> = text.split(|b| *b == b'\n').filter_map(parse_line).collect();
-    let ours = |m: &&Mount| m.kind == "cgroup" || m.kind == "cgroup2";
-    all.iter().filter(ours).filter(|m| !hidden(m, &all, 0)).cloned().collect()
+    let ours = |m: &Mount| m.kind == "cgroup" || m.kind == "cgroup2";
+    let seen: Vec<bool> = all.iter().map(|m| ours(m) && !hidden(m, &all, 0)).collect();
+    all.into_iter().zip(seen).filter_map(|(m, seen)| seen.then_some(m)).collect()
 }
 
 fn parse_line(line: &[u8]) -> Option<Mount> {
@@ -43,9 +44,8 @@ fn parse_line(line: &[u8]) -> Option<Mount> {
 /// A mount on top of another has it as its parent and the same mount point; what was below the covered
 /// one is out of reach too.
 fn hidden(mount: &Mount, all: &[Mount], depth: usize) -> bool {
-    let covers = |over: &Mount, under: &Mount| {
-        over.parent == under.id && over.id != under.id && over.point == under.point
-    };
+    let covers =
+        |over: &Mount, under: &Mount| over.parent == under.id && over.id != under.id && same(over, under);
     if all.iter().any(|m| covers(m, mount)) {
         return true;
     }
@@ -53,12 +53,20 @@ fn hidden(mount: &Mount, all: &[Mount], depth: usize) -> bool {
     if depth > all.len() {
         return false;
     }
-    let on_its_root = parent.point == mount.point;
+    let on_its_root = same(parent, mount);
     !on_its_root && hidden(parent, all, depth + 1)
+}
+
+/// Whether both are at one place. The kernel writes a path in one way only: it need not be taken apart.
+fn same(a: &Mount, b: &Mount) -> bool {
+    a.point.as_os_str() == b.point.as_os_str()
 }
 
 /// Blank, tab, newline and backslash are written as three octal digits.
 fn unescape(field: &[u8]) -> PathBuf {
+    if !field.contains(&b'\\') {
+        return PathBuf::from(OsString::from_vec(field.to_vec()));
+    }
     let mut out = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((first, tail)) = rest.split_first() {

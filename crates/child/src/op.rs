@@ -116,7 +116,11 @@ mod table {
             params: List<'a>,
             /// `userxattr`, needed in user namespaces.
             userxattr: bool,
+            /// Whether parts follow that are named from `path`, and in the end [`Op::NoMoreLayers`].
+            more: bool,
         }
+        /// Lets go of the tmpfs that holds the layers.
+        NoMoreLayers {}
         /// An empty root in memory, to be filled by [`Op::Layer`] and others.
         LayeredRoot {
             /// Directory on the host that it stands for.
@@ -124,11 +128,11 @@ mod table {
             /// Parameters of the tmpfs, as [`Op::Mount`]'s.
             params: List<'a>,
         }
-        /// A copy-on-write view of a directory becomes a directory of a layered root.
+        /// A copy-on-write view of a directory becomes a directory of the root.
         Layer {
             /// Name in the root.
             name: &'a CStr,
-            /// Directory on the host.
+            /// Directory on the host, from the working directory.
             source: &'a CStr,
             /// `userxattr`, needed in user namespaces.
             userxattr: bool,

@@ -1,9 +1,9 @@
 //! A root filesystem of which every change lives in memory: overlays over directories of the host, their
 //! upper layers on a tmpfs that exists only in this mount namespace.
 //!
-//! One overlay over the whole root where the kernel allows it. In a user namespace it refuses a lower
-//! directory below which something is mounted, and anywhere it leaves out what is mounted below: then the
-//! root is put together from its entries.
+//! One overlay over the whole root where the kernel allows it, which leaves out what is mounted below:
+//! that is laid over it. In a user namespace the kernel refuses a lower directory below which something is
+//! mounted: then the root is put together from its entries.
 
 use core::ffi::CStr;
 
@@ -14,17 +14,26 @@ use crate::context::{Context, Done, Path};
 use crate::wire::List;
 use crate::{mount, root};
 
-pub(crate) fn root(c: &mut Context, path: &CStr, params: List<'_>, userxattr: bool) -> Done {
+pub(crate) fn root(c: &mut Context, path: &CStr, params: List<'_>, (userxattr, more): (bool, bool)) -> Done {
     let lower = open::open(path, open::O_PATH | open::O_DIRECTORY)?;
     remember(c, params)?;
     make_like(c"upper", &lower)?;
     dirs::mkdirat(open::AT_FDCWD, c"work", 0o755)?;
     let overlay = overlay(c, path, (c"upper", c"work"), userxattr)?;
-    forget(c)?;
+    if more {
+        dirs::mkdirat(open::AT_FDCWD, c"layers", 0o700)?;
+        // What comes is named from here: the overlay will be in the way of other paths.
+        dirs::fchdir(lower.raw())?;
+    } else {
+        forget(c)?;
+    }
     root::attach(&overlay, Some(&lower))?;
     c.root = Some(overlay);
     Ok(())
 }
+
+/// Where the layers' directories are while they are needed.
+const LAYERS: &[u8] = b"/proc/layers/";
 
 /// Layers must be attached somewhere while overlays are made, which keep their own copies of them. A
 /// directory that nothing else looks into meanwhile will do.
@@ -37,7 +46,7 @@ fn remember(c: &mut Context, params: List<'_>) -> Result<()> {
     Ok(())
 }
 
-fn forget(c: &mut Context) -> Result<()> {
+pub(crate) fn forget(c: &mut Context) -> Result<()> {
     c.memory = None;
     dirs::chdir(c"/")?;
     pivot_root::detach(c"/proc")
@@ -88,12 +97,10 @@ pub(crate) fn layered(c: &mut Context, path: &CStr, params: List<'_>) -> Done {
 }
 
 pub(crate) fn layer(c: &mut Context, name: &CStr, source: &CStr, userxattr: bool) -> Done {
-    let memory = c.memory.as_ref().map(Fd::raw).ok_or(Errno::EBADF)?;
-    dirs::fchdir(memory)?;
     let lower = open::open(source, open::O_PATH | open::O_DIRECTORY)?;
     let (mut base, mut upper, mut work) = (Path::new(), Path::new(), Path::new());
     for (buffer, end) in [(&mut base, &b""[..]), (&mut upper, b"/upper"), (&mut work, b"/work")] {
-        buffer.push(b"layers/")?;
+        buffer.push(LAYERS)?;
         buffer.push(name.to_bytes())?;
         buffer.push(end)?;
     }
@@ -102,7 +109,11 @@ pub(crate) fn layer(c: &mut Context, name: &CStr, source: &CStr, userxattr: bool
     dirs::mkdirat(open::AT_FDCWD, work.c_str()?, 0o755)?;
     let overlay = overlay(c, source, (upper.c_str()?, work.c_str()?), userxattr)?;
     let root = c.root()?;
-    dirs::mkdirat(root, name, 0o755)?;
+    match dirs::mkdirat(root, name, 0o755) {
+        // Of an overlay over the whole root.
+        Ok(()) | Err(Errno::EEXIST) => {}
+        Err(e) => return Err(e.into()),
+    }
     let at = open::openat2(root, name, open::O_PATH | open::O_DIRECTORY, 0, open::RESOLVE_NO_SYMLINKS)?;
     Ok(fsopen::move_mount(overlay.raw(), at.raw())?)
 }

@@ -112,10 +112,9 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::AwaitStart { listener } => namespaces::await_start(c, listener),
         Op::Propagation { flag } => root::propagation(flag),
         Op::OpenRoot { path, fd, private_parent, bind } => root::open(c, path, fd, private_parent, bind),
-        Op::OverlayRoot { path, params, userxattr } => overlay::root(c, path, params, userxattr),
-        Op::LayeredRoot { path, params } => overlay::layered(c, path, params),
-        Op::Layer { name, source, userxattr } => overlay::layer(c, name, source, userxattr),
-        Op::PlaceRoot { path } => overlay::place(c, path),
+        Op::OverlayRoot { .. } | Op::LayeredRoot { .. } | Op::Layer { .. } | Op::PlaceRoot { .. } => {
+            overlay::run(c, op)
+        }
         Op::EnterRoot {} => root::enter(c),
         Op::Pivot { shared } => root::pivot(c, shared),
         Op::MoveRoot {} => root::move_root(c),
@@ -182,6 +181,7 @@ fn process(c: &mut Context, op: &Op<'_>) -> Done {
         Op::Exec { argv, env } => exec::exec(c, argv, env),
         Op::ExecFd { fd, control, argv, env } => exec::exec_fd(c, fd, control, argv, env),
         Op::Home { uid } => exec::home(c, uid),
+        Op::NoMoreLayers {} => overlay::run(c, op),
         Op::TakeStreams {} => descriptors::take_streams(c),
         _ => joined(c, op),
     }

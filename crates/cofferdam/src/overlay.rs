@@ -22,7 +22,9 @@ pub(crate) struct OverlayPlan {
     pub(crate) params: Vec<String>,
     /// Whether overlays need `userxattr`.
     pub(crate) userxattr: bool,
-    /// The root's entries, where one overlay over all of it will not do; else empty.
+    /// Whether one overlay covers the whole root.
+    pub(crate) whole: bool,
+    /// Without that, the root's entries; with it, those that it leaves out.
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -52,8 +54,8 @@ pub(crate) fn params(bundle: &Bundle, rejects: &mut Vec<Reject>) -> Option<Vec<S
     Some(params)
 }
 
-/// One overlay leaves out what is mounted below the root, and in a user namespace the kernel refuses it
-/// for that reason.
+/// One overlay leaves out what is mounted below the root: that is laid over it. In a user namespace the
+/// kernel refuses such an overlay, and the root is put together from all its entries.
 pub(crate) fn decide(params: Vec<String>, plan: &InitPlan) -> OverlayPlan {
     let mapped = plan.new_namespaces & CLONE_NEWUSER != 0;
     let root = plan.root.path.as_path();
@@ -63,8 +65,13 @@ pub(crate) fn decide(params: Vec<String>, plan: &InitPlan) -> OverlayPlan {
         let inside = format!("/{}", m.display());
         mapped || !covered.iter().any(|c| inside == *c || inside.starts_with(&format!("{c}/")))
     };
-    let entries = if below.iter().any(matters) { entries(root, &below, &covered) } else { Vec::new() };
-    OverlayPlan { params, userxattr: mapped, entries }
+    let left_out: Vec<&PathBuf> = below.iter().filter(|m| matters(m)).collect();
+    let whole = !mapped || left_out.is_empty();
+    let mut entries = if left_out.is_empty() { Vec::new() } else { entries(root, &below, &covered) };
+    if whole {
+        entries.retain(|e| left_out.iter().any(|m| m.starts_with(e.name())));
+    }
+    OverlayPlan { params, userxattr: mapped, whole, entries }
 }
 
 /// Mount points below `root`, relative to it.

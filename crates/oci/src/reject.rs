@@ -11,6 +11,7 @@ use std::fmt;
 /// use cofferdam_oci::Pointer;
 /// let p = Pointer::root().key("mounts").index(3).key("a/b");
 /// assert_eq!(p.as_str(), "/mounts/3/a~1b");
+/// assert_eq!(Pointer::root().index(usize::MAX).as_str(), format!("/{}", usize::MAX));
 /// ```
 #[derive(
     Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
@@ -34,13 +35,43 @@ impl Pointer {
     /// The member `name` of this object; `~` and `/` are escaped.
     #[must_use]
     pub fn key(&self, name: &str) -> Self {
-        Self(format!("{}/{}", self.0, name.replace('~', "~0").replace('/', "~1")))
+        let mut text = self.longer(name.len());
+        if name.contains(['~', '/']) {
+            text.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        } else {
+            text.push_str(name);
+        }
+        Self(text)
     }
 
     /// The element `index` of this array.
     #[must_use]
     pub fn index(&self, index: usize) -> Self {
-        Self(format!("{}/{index}", self.0))
+        const MOST_DIGITS: usize = 20;
+        let (mut digits, mut rest) = ([b'0'; MOST_DIGITS], index);
+        let mut first = MOST_DIGITS;
+        loop {
+            first = first.saturating_sub(1);
+            if let (Some(place), Ok(digit)) = (digits.get_mut(first), u8::try_from(rest % 10)) {
+                *place = b'0'.saturating_add(digit);
+            }
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        let mut text = self.longer(MOST_DIGITS);
+        text.extend(digits.iter().skip(first).map(|b| char::from(*b)));
+        Self(text)
+    }
+
+    /// The text with a slash behind it and room for `more` bytes: a plan makes hundreds of pointers, and
+    /// formatting them would cost more than all else that it does.
+    fn longer(&self, more: usize) -> String {
+        let mut text = String::with_capacity(self.0.len().saturating_add(more).saturating_add(1));
+        text.push_str(&self.0);
+        text.push('/');
+        text
     }
 
     /// The pointer's text; empty for the whole document.

@@ -73,15 +73,21 @@ impl InPath {
         if path.contains('\0') {
             return None;
         }
-        let mut parts: Vec<&str> = Vec::new();
+        let mut clean = String::with_capacity(path.len().saturating_add(1));
         for part in path.split('/') {
             match part {
                 "" | "." => {}
-                ".." => drop(parts.pop()),
-                name => parts.push(name),
+                ".." => clean.truncate(clean.rfind('/').unwrap_or(0)),
+                name => {
+                    clean.push('/');
+                    clean.push_str(name);
+                }
             }
         }
-        Some(Self(format!("/{}", parts.join("/"))))
+        if clean.is_empty() {
+            clean.push('/');
+        }
+        Some(Self(clean))
     }
 
     /// The path, starting with `/`.

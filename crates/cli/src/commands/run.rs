@@ -46,7 +46,7 @@ impl Run {
             process.leave();
             return Ok(0);
         }
-        in_foreground(context, &id, &bundle, options, self.keep)
+        in_foreground(context, &id, bundle, options, self.keep)
     }
 }
 
@@ -54,12 +54,11 @@ impl Run {
 pub(super) fn in_foreground(
     context: &Context,
     id: &ContainerId,
-    bundle: &Bundle,
+    mut bundle: Bundle,
     options: CreateOptions,
     keep: bool,
 ) -> Outcome {
     let host = (options.terminal == TerminalMode::Own).then(RawTerminal::find).transpose()?;
-    let mut bundle = bundle.clone();
     if let Some(process) = &mut bundle.spec.process {
         lend_size(host.as_ref(), process);
     }
@@ -70,6 +69,8 @@ pub(super) fn in_foreground(
         let failed = container.delete(outcome.is_err()).unwrap_or_else(|error| vec![error]);
         super::delete::warn(context, &failed);
     }
+    // This process ends now; the kernel takes its memory back faster than we do.
+    std::mem::forget(bundle);
     outcome
 }
 

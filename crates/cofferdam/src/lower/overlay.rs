@@ -14,15 +14,25 @@ pub(super) fn root(p: &mut Program, plan: &OverlayPlan, path: &Path) {
     let params = list(plan.params.iter().map(String::as_str));
     let (params, at, pointer) = (List::new(&params), c_path(path), Pointer::new("/root/path"));
     let text = path.display().to_string();
-    if plan.entries.is_empty() {
-        let op = Op::OverlayRoot { path: &at, params, userxattr: plan.userxattr };
-        return p.step("laying a writable layer over", text, &pointer, op);
+    if plan.whole {
+        let more = !plan.entries.is_empty();
+        let op = Op::OverlayRoot { path: &at, params, userxattr: plan.userxattr, more };
+        p.step("laying a writable layer over", text, &pointer, op);
+        each(p, plan, Path::new(""));
+        if more {
+            p.own("letting go of the layers", Op::NoMoreLayers {});
+        }
+        return;
     }
     p.step("making a root in memory for", &text, &pointer, Op::LayeredRoot { path: &at, params });
-    for entry in &plan.entries {
-        one(p, entry, path, plan.userxattr);
-    }
+    each(p, plan, path);
     p.step("putting the root in memory over", text, &pointer, Op::PlaceRoot { path: &at });
+}
+
+fn each(p: &mut Program, plan: &OverlayPlan, root: &Path) {
+    for entry in &plan.entries {
+        one(p, entry, root, plan.userxattr);
+    }
 }
 
 /// A root that is put together is read-only in all its parts: each layer is a mount of its own.
