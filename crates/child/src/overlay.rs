@@ -11,10 +11,22 @@ use cofferdam_sys::fsopen::{self, OPEN_TREE_CLONE};
 use cofferdam_sys::{Errno, Fd, Result, dirs, open, pivot_root, stat};
 
 use crate::context::{Context, Done, Path};
+use crate::mount;
+use crate::op::Op;
 use crate::wire::List;
-use crate::{mount, root};
 
-pub(crate) fn root(c: &mut Context, path: &CStr, params: List<'_>, (userxattr, more): (bool, bool)) -> Done {
+pub(crate) fn run(c: &mut Context, op: &Op<'_>) -> Done {
+    match *op {
+        Op::OverlayRoot { path, params, userxattr, more } => root(c, path, params, (userxattr, more)),
+        Op::LayeredRoot { path, params } => layered(c, path, params),
+        Op::Layer { name, source, userxattr } => layer(c, name, source, userxattr),
+        Op::PlaceRoot { path } => place(c, path),
+        Op::NoMoreLayers {} => Ok(forget(c)?),
+        _ => Err(Errno::ENOSYS.into()),
+    }
+}
+
+fn root(c: &mut Context, path: &CStr, params: List<'_>, (userxattr, more): (bool, bool)) -> Done {
     let lower = open::open(path, open::O_PATH | open::O_DIRECTORY)?;
     remember(c, params)?;
     make_like(c"upper", &lower)?;
@@ -27,7 +39,7 @@ pub(crate) fn root(c: &mut Context, path: &CStr, params: List<'_>, (userxattr, m
     } else {
         forget(c)?;
     }
-    root::attach(&overlay, Some(&lower))?;
+    crate::root::attach(&overlay, Some(&lower))?;
     c.root = Some(overlay);
     Ok(())
 }
@@ -46,7 +58,7 @@ fn remember(c: &mut Context, params: List<'_>) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn forget(c: &mut Context) -> Result<()> {
+fn forget(c: &mut Context) -> Result<()> {
     c.memory = None;
     dirs::chdir(c"/")?;
     pivot_root::detach(c"/proc")
@@ -84,7 +96,7 @@ fn overlay(c: &mut Context, lower: &CStr, (upper, work): (&CStr, &CStr), userxat
 }
 
 /// The root is a directory of the tmpfs, bound on itself so that it is a mount that can be moved.
-pub(crate) fn layered(c: &mut Context, path: &CStr, params: List<'_>) -> Done {
+fn layered(c: &mut Context, path: &CStr, params: List<'_>) -> Done {
     let stands_for = open::open(path, open::O_PATH | open::O_DIRECTORY)?;
     remember(c, params)?;
     make_like(c"root", &stands_for)?;
@@ -96,7 +108,7 @@ pub(crate) fn layered(c: &mut Context, path: &CStr, params: List<'_>) -> Done {
     Ok(())
 }
 
-pub(crate) fn layer(c: &mut Context, name: &CStr, source: &CStr, userxattr: bool) -> Done {
+fn layer(c: &mut Context, name: &CStr, source: &CStr, userxattr: bool) -> Done {
     let lower = open::open(source, open::O_PATH | open::O_DIRECTORY)?;
     let (mut base, mut upper, mut work) = (Path::new(), Path::new(), Path::new());
     for (buffer, end) in [(&mut base, &b""[..]), (&mut upper, b"/upper"), (&mut work, b"/work")] {
@@ -118,7 +130,7 @@ pub(crate) fn layer(c: &mut Context, name: &CStr, source: &CStr, userxattr: bool
     Ok(fsopen::move_mount(overlay.raw(), at.raw())?)
 }
 
-pub(crate) fn place(c: &mut Context, path: &CStr) -> Done {
+fn place(c: &mut Context, path: &CStr) -> Done {
     let at = open::open(path, open::O_PATH | open::O_DIRECTORY)?;
     fsopen::move_mount(c.root()?, at.raw())?;
     Ok(forget(c)?)
