@@ -168,6 +168,11 @@ impl Upbringing {
         poll(&mut fds, Some(0)) == Ok(0)
     }
 
+    /// Whether it was killed. The end of the conversation may mean that, too, and not that a program runs.
+    pub(crate) fn was_killed(&self) -> bool {
+        matches!(wait::wait_pidfd(self.descriptor(), true, true), Ok(Some(wait::Ended::Killed(SIGKILL))))
+    }
+
     fn descriptor(&self) -> i32 {
         self.pidfd.as_ref().map_or(-1, AsRawFd::as_raw_fd)
     }

@@ -101,7 +101,6 @@ impl Prepared {
     }
 
     pub(super) fn run(mut self, exec: Option<&Exec>, input: &Stdio, output: &Stdio) -> Result<Child> {
-        let ended = || Error::new(ErrorKind::WrongState, "the prepared container's process has ended");
         let waiting = self.waiting.as_mut().ok_or_else(ended)?;
         let started = waiting.run(&self.container, exec, input, output);
         let (ends, terminal) =
@@ -122,6 +121,10 @@ impl Drop for Prepared {
             let _ = self.container.clone().delete(true);
         }
     }
+}
+
+fn ended() -> Error {
+    Error::new(ErrorKind::WrongState, "the prepared container's process has ended")
 }
 
 /// What starting gives: the caller's ends of the streams, and the terminal's master.
@@ -146,6 +149,9 @@ impl Waiting {
         let mut starter = Starter { container, bundle: &self.bundle, terminal: None };
         self.upbringing.follow(&mut starter, program.steps(), false)?;
         let terminal = starter.terminal.take();
+        if self.upbringing.was_killed() {
+            return Err(ended());
+        }
         container.poststart()?;
         Ok((ends, terminal))
     }
