@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use cofferdam_cgroup::Hierarchies;
+use cofferdam_cgroup::{Hierarchies, Version};
 
 use crate::decide::{Decision, decide_with};
 use crate::lower::{self, Inputs};
@@ -105,16 +105,21 @@ fn parent(step: &str, object: impl Into<String>, field: impl Into<String>) -> Re
     ReportedStep { side: "parent", step: step.to_owned(), object: object.into(), field: field.into() }
 }
 
+fn cgroups(decision: &Decision, version: Version) -> impl Iterator<Item = ReportedStep> {
+    let dirs = decision.cgroup.dirs.iter().filter(move |d| d.version == version);
+    dirs.map(|d| parent("making cgroup", d.path.display().to_string(), "/linux/cgroupsPath"))
+}
+
 /// The parent's steps stand where the child waits for them.
 fn steps(decision: &Decision) -> Vec<ReportedStep> {
     let lowered = lower::init(&decision.init, &inputs(decision));
     let mut all = vec![parent("making the state directory", "", "")];
-    let dirs = decision.cgroup.dirs.iter();
-    all.extend(dirs.map(|d| parent("making cgroup", d.path.display().to_string(), "/linux/cgroupsPath")));
+    all.extend(cgroups(decision, Version::V2));
     all.push(parent("making the container's process", namespaces(lowered.clone_flags), "/linux/namespaces"));
     if decision.init.id_maps.is_some() {
         all.push(parent("writing id maps", "", "/linux/uidMappings"));
     }
+    all.extend(cgroups(decision, Version::V1));
     all.extend(
         decision.cgroup.writes.iter().map(|w| parent("writing cgroup file", w.to_string(), &w.pointer)),
     );
