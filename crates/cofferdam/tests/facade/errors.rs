@@ -83,3 +83,10 @@ fn an_error_is_one_of_io_too() {
     let inner = io.get_ref().unwrap().downcast_ref::<Error>().unwrap();
     assert_eq!(inner.kind(), ErrorKind::Payload);
 }
+
+#[test]
+fn a_container_that_waits_for_a_program_has_no_parent_death_signal() {
+    let Some(world) = World::new() else { return };
+    let e = Command::new("true").store(world.store.clone()).parent_death_signal(9).prepare().unwrap_err();
+    assert_eq!(e.kind(), ErrorKind::Configuration, "{e}");
+}

@@ -6,6 +6,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 
+use cofferdam_nsenter::bootstrap::Release;
+use cofferdam_nsenter::bootstrap::message::{Bootstrap, encode};
+use cofferdam_nsinit::namespaces::get_namespace_flags;
+use cofferdam_sys::wait;
+
 use crate::roles::role;
 use crate::world::{World, root, shell};
 
@@ -96,4 +101,58 @@ fn a_console_of_the_callers_becomes_the_programs_terminal() {
     let n = cofferdam_sys::open::read(master.raw(), &mut bytes).unwrap();
     assert_eq!(String::from_utf8_lossy(&bytes[..n]), "to the terminal\r\n");
     assert_eq!(child.wait().unwrap().code(), Some(8));
+}
+
+#[test]
+fn a_process_that_was_started_as_runc_starts_its_init_becomes_the_first() {
+    if !root() {
+        return;
+    }
+    let world = World::new();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let mut command = role("bootstrap", &world.written(), &shell("echo $$; hostname; sleep 1; exit 3"));
+    command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::piped());
+    let child = command.spawn().unwrap();
+    drop(command);
+    let flags = u32::try_from(get_namespace_flags(&world.config.namespaces)).unwrap();
+    let asked = Bootstrap { clone_flags: flags, ..Bootstrap::default() };
+    ours.write_all(&encode(&asked, Release::Current).unwrap()).unwrap();
+    // Byte by byte: what follows the processes' numbers is not theirs.
+    let mut line = Vec::new();
+    while line.last() != Some(&b'\n') {
+        let mut byte = [0];
+        ours.read_exact(&mut byte).unwrap();
+        line.push(byte[0]);
+    }
+    let pids: serde_json::Value = serde_json::from_slice(&line).unwrap();
+    let last = i32::try_from(pids["stage2_pid"].as_i64().unwrap()).unwrap();
+    let process = cofferdam_sys::pidfd::open(last).unwrap();
+    assert_eq!(go(&ours), "");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "1\nkoye\n");
+    // It is the child of whoever started the first.
+    let ended = wait::wait_pidfd(process.raw(), false, false).unwrap();
+    assert_eq!(ended, Some(wait::Ended::Exited(3)));
+}
+
+#[test]
+fn what_needs_a_parent_is_refused_before_anything_is_done() {
+    if !root() {
+        return;
+    }
+    let world = World::new();
+    let rows = [
+        (r#""terminal": true"#, "", "/process/terminal"),
+        (r#""terminal": false"#, r#", "hooks": {"createRuntime": [{"path": "/bin/true"}]}"#, "/hooks"),
+    ];
+    for (process, more, field) in rows {
+        let spec = format!(
+            r#"{{"ociVersion": "1.3.0", "root": {{"path": "{}"}}, "process": {{"cwd": "/", "args": ["sh"], {process}}},
+                "linux": {{"namespaces": [{{"type": "mount"}}]}}{more}}}"#,
+            world.root().display()
+        );
+        let output = role("in place", &world.written(), &[spec]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(&format!("this needs a parent [{field}]")), "{said}");
+    }
 }

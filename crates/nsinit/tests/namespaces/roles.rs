@@ -53,6 +53,8 @@ pub(crate) fn play() {
         "death" => death(),
         "outside" => outside(&config),
         "init" => init(&config, &rest).map(drop),
+        "bootstrap" => bootstrap(&config, &rest),
+        "in place" => in_place(&rest),
         "holder" => holder(&config, &path),
         other => panic!("no role {other}"),
     };
@@ -116,6 +118,22 @@ fn init(config: &Config, rest: &[String]) -> cofferdam::Result<std::convert::Inf
     let console = rest[0].as_str();
     let console = (!console.is_empty()).then(|| std::path::Path::new(console));
     namespaces::init(config, config.root_fs.as_ref(), console, kept, &rest[1..])
+}
+
+/// Started as runc starts its init; standard input is the pipe.
+fn bootstrap(config: &Config, args: &[String]) -> cofferdam::Result<()> {
+    let pipe: OwnedFd = std::os::fd::AsFd::as_fd(&std::io::stdin()).try_clone_to_owned().unwrap();
+    let number = std::os::fd::IntoRawFd::into_raw_fd(pipe).to_string();
+    cofferdam_sys::environ::set("_LIBCONTAINER_INITPIPE".as_ref(), number.as_ref()).unwrap();
+    let inside = cofferdam_nsenter::bootstrap::run_as(cofferdam_nsenter::bootstrap::Release::Current);
+    let pipe = inside.unwrap().unwrap().pipe.unwrap();
+    namespaces::init(config, config.root_fs.as_ref(), None, pipe, args).map(drop)
+}
+
+/// The core's own function, with a configuration of the OCI.
+fn in_place(rest: &[String]) -> cofferdam::Result<()> {
+    let spec = cofferdam_nsinit::oci::parse_spec(rest[0].as_bytes()).unwrap();
+    cofferdam::launch::in_place(&cofferdam::Bundle::from_spec("/", spec), &[]).map(drop)
 }
 
 /// Runs a container until it is killed.
