@@ -47,7 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // The examples are what anybody could write: the public API, and nothing below it.
     ("ci-runner", &["cofferdam", "example-testing"]),
     ("web-sandbox", &["cofferdam", "example-testing"]),
-    ("enter-shell", &["cofferdam", "cofferdam-nsenter", "example-testing"]),
+    ("enter-shell", &["cofferdam", "cofferdam-nsenter", "cofferdam-tests", "example-testing"]),
     ("supervisor", &["cofferdam", "example-testing"]),
     ("example-testing", &[]),
 ];
