@@ -13,7 +13,7 @@ use netlink_sys::protocols::NETLINK_NETFILTER;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::nft::{Hook, Request, Rule, add_chain, add_table, batch, delete_table};
+use crate::nft::{Hook, IPPROTO_ICMPV6, Request, Rule, Table, batch};
 use crate::socket::{Netlink, Refusal};
 
 const TCP: u8 = 6;
@@ -152,21 +152,21 @@ impl Firewall {
     pub fn open(&mut self, id: &str, outward: &Outward) -> Result<(), Error> {
         let table = table(id);
         let mut requests = start(&table);
-        requests.push(add_chain(&table, "prerouting", "nat", Hook::Prerouting, DSTNAT));
-        requests.push(add_chain(&table, "output", "nat", Hook::Output, DSTNAT));
-        requests.push(add_chain(&table, "postrouting", "nat", Hook::Postrouting, SRCNAT));
+        requests.push(table.chain("prerouting", "nat", Hook::Prerouting, DSTNAT));
+        requests.push(table.chain("output", "nat", Hook::Output, DSTNAT));
+        requests.push(table.chain("postrouting", "nat", Hook::Postrouting, SRCNAT));
         for publish in &outward.publish {
             for rule in published(publish).map_err(|said| refused(id, said))? {
-                requests.push(rule.clone().add_to(&table, "prerouting"));
-                requests.push(rule.add_to(&table, "output"));
+                requests.push(table.rule("prerouting", &rule));
+                requests.push(table.rule("output", &rule));
             }
         }
         for net in &outward.masquerade {
             // Who asked from the same network for a published port would be answered past the host.
             let near = Rule::default().from(net.trunc()).to(net.addr().into()).translated();
-            requests.push(near.masquerade().add_to(&table, "postrouting"));
+            requests.push(table.rule("postrouting", &near.masquerade()));
             let far = Rule::default().from(net.addr().into()).not_to(net.trunc());
-            requests.push(far.masquerade().add_to(&table, "postrouting"));
+            requests.push(table.rule("postrouting", &far.masquerade()));
         }
         self.transaction("setting up outward traffic of", id, requests)
     }
@@ -176,7 +176,7 @@ impl Firewall {
     /// # Errors
     /// `EPERM`.
     pub fn close(&mut self, id: &str) -> Result<(), Error> {
-        match self.transaction("removing the packet filter of", id, vec![delete_table(&table(id))]) {
+        match self.transaction("removing the packet filter of", id, vec![table(id).delete()]) {
             Err(error) if error.errno == Errno::ENOENT.0 => Ok(()),
             other => other,
         }
@@ -188,32 +188,61 @@ impl Firewall {
     /// A list that was there is replaced. It ends with the namespace.
     ///
     /// It binds processes without `CAP_NET_ADMIN` and `CAP_NET_RAW` over the namespace: with the first they
-    /// can remove it, with the second send packets that pass it by.
+    /// can remove it, with the second send packets that pass it by. [`Self::confine`] binds these too.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn allow_only(&mut self, allowed: &[Allow]) -> Result<(), Error> {
-        const ND_AND_MLD: [u8; 4] = [133, 135, 136, 143];
         const CHAIN: &str = "output";
         let table = table("egress");
         let mut requests = start(&table);
-        requests.push(add_chain(&table, CHAIN, "filter", Hook::Output, 0));
-        let mut rules = vec![Rule::default().over("lo").accept(), Rule::default().known().accept()];
-        rules.extend(ND_AND_MLD.map(|kind| Rule::default().icmpv6(kind).accept()));
-        for allow in allowed {
-            let mut rule = Rule::default();
-            if let Some(net) = allow.to {
-                rule = rule.to(net);
-            }
-            if let Some((protocol, ports)) = &allow.ports {
-                rule = rule.protocol(protocol.number()).ports(*ports.start(), *ports.end());
-            }
-            rules.push(rule.accept());
-        }
-        rules.push(Rule::default().protocol(TCP).reject_with_reset());
-        rules.push(Rule::default().reject());
-        requests.extend(rules.into_iter().map(|rule| rule.add_to(&table, CHAIN)));
+        requests.push(table.chain(CHAIN, "filter", Hook::Output, 0));
+        requests.push(table.rule(CHAIN, &Rule::default().over("lo").accept()));
+        requests.extend(only(&Rule::default(), allowed).iter().map(|rule| table.rule(CHAIN, rule)));
         self.transaction("setting up the allow-list", "of outward connections", requests)
+    }
+
+    /// As [`Self::allow_only`], from outside, where nothing that the container may do reaches: this
+    /// namespace is the host's, `veth` is the outer end of the container's only interface, and `addresses`
+    /// are all it has. What comes in there from another address is dropped. Services of the host's itself
+    /// are refused as well, unless they are allowed.
+    ///
+    /// Frames between two ports of a bridge do not pass the host's filter: the port has to be isolated
+    /// ([`crate::BridgePort`]), and so have its neighbours.
+    ///
+    /// # Errors
+    /// As [`Self::open`], and `ENOENT` when there is no such device; newer kernels (6.18 does) wait for one of
+    /// that name instead.
+    pub fn confine(
+        &mut self,
+        id: &str,
+        veth: &str,
+        addresses: &[IpAddr],
+        allowed: &[Allow],
+    ) -> Result<(), Error> {
+        let (packets, frames) = confinement(id);
+        let mut requests = [start(&packets), start(&frames)].concat();
+        requests.push(frames.ingress("ingress", veth));
+        requests.extend(honest(addresses).iter().map(|rule| frames.rule("ingress", rule)));
+        for (chain, hook) in [("input", Hook::Input), ("forward", Hook::Forward)] {
+            requests.push(packets.chain(chain, "filter", hook, 0));
+            for address in addresses {
+                let rules = only(&Rule::default().from((*address).into()), allowed);
+                requests.extend(rules.iter().map(|rule| packets.rule(chain, rule)));
+            }
+        }
+        self.transaction("confining", id, requests)
+    }
+
+    /// Removes what [`Self::confine`] made; having made nothing is no failure.
+    ///
+    /// # Errors
+    /// `EPERM`.
+    pub fn release(&mut self, id: &str) -> Result<(), Error> {
+        // Added first, so that none is missing.
+        let (packets, frames) = confinement(id);
+        let requests = vec![packets.add(), packets.delete(), frames.add(), frames.delete()];
+        self.transaction("removing the confinement of", id, requests)
     }
 
     fn transaction(&mut self, step: &'static str, id: &str, requests: Vec<Request>) -> Result<(), Error> {
@@ -229,13 +258,58 @@ impl Firewall {
     }
 }
 
-fn table(id: &str) -> String {
-    format!("cofferdam-{id}")
+fn table(id: &str) -> Table {
+    Table::inet(format!("cofferdam-{id}"))
+}
+
+fn confinement(id: &str) -> (Table, Table) {
+    let name = || format!("cofferdam-{id}-only");
+    (Table::inet(name()), Table::netdev(name()))
 }
 
 /// An empty table, whatever was in it.
-fn start(table: &str) -> Vec<Request> {
-    vec![add_table(table), delete_table(table), add_table(table)]
+fn start(table: &Table) -> Vec<Request> {
+    vec![table.add(), table.delete(), table.add()]
+}
+
+/// What stays allowed, what is allowed, and the refusal of the rest, each for packets that are like `who`.
+fn only(who: &Rule, allowed: &[Allow]) -> Vec<Rule> {
+    const ND_AND_MLD: [u8; 4] = [133, 135, 136, 143];
+    let mut rules = vec![who.clone().known().accept()];
+    rules.extend(ND_AND_MLD.map(|kind| who.clone().icmpv6(kind).accept()));
+    for allow in allowed {
+        let mut rule = who.clone();
+        if let Some(net) = allow.to {
+            rule = rule.to(net);
+        }
+        if let Some((protocol, ports)) = &allow.ports {
+            rule = rule.protocol(protocol.number()).ports(*ports.start(), *ports.end());
+        }
+        rules.push(rule.accept());
+    }
+    rules.push(who.clone().protocol(TCP).reject_with_reset());
+    rules.push(who.clone().reject());
+    rules
+}
+
+/// The frames that a container with these addresses has a reason to send.
+fn honest(addresses: &[IpAddr]) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for address in addresses {
+        rules.push(Rule::default().frame_from((*address).into()).accept());
+        if let IpAddr::V4(address) = address {
+            rules.push(Rule::default().arp_of(*address).accept());
+        }
+    }
+    if addresses.iter().any(IpAddr::is_ipv6) {
+        // Neighbours are found from link-local addresses, and these from none.
+        let unspecified = IpNet::from(IpAddr::from([0u16; 8]));
+        let link_local = IpNet::new(IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 0]), 10);
+        for net in [link_local.unwrap_or(unspecified), unspecified] {
+            rules.push(Rule::default().frame_from(net).protocol(IPPROTO_ICMPV6).accept());
+        }
+    }
+    rules
 }
 
 /// The rules that lead to a container's ports.

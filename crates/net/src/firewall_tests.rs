@@ -198,3 +198,48 @@ fn the_allow_list_lets_through_what_it_names_and_nothing_else() {
         );
     });
 }
+
+#[test]
+fn a_confined_container_cannot_get_out_by_its_own_means() {
+    in_new_network(|| {
+        let mut world = world();
+        let masquerade = nets(&["10.9.0.2/24", "10.9.0.66/24", "fd00:9::2/64"]);
+        let mut firewall = Firewall::here().unwrap();
+        firewall.open("web", &Outward { masquerade, publish: vec![] }).unwrap();
+        for port in ["va", "vb"] {
+            world.host.set_port(port, BridgePort { isolated: true, hairpin: false }).unwrap();
+        }
+        let [good, bad] = ["203.0.113.9:0", "203.0.113.10:0"].map(|bound| serve(&world.far, bound));
+        let [good6, bad6] = ["[2001:db8::9]:0", "[fd00:9::1]:0"]
+            .map(|bound| serve(if bound.contains("db8") { &world.far } else { &world.here }, bound));
+        let (host, near) = (serve(&world.here, "10.9.0.1:0"), serve(&world.other, "10.9.0.3:0"));
+        let allowed = ["203.0.113.9/32", "2001:db8::/32"]
+            .map(|net| Allow { to: Some(net.parse().unwrap()), ports: None });
+        let addresses = [ip("10.9.0.2"), ip("fd00:9::2")];
+        for server in [good, bad, good6, bad6, host] {
+            assert!(call(&world.container, server).is_ok(), "{server} is reached by the unconfined");
+        }
+        firewall.confine("web", "va", &addresses, &allowed).unwrap();
+        firewall.confine("web", "va", &addresses, &allowed).unwrap();
+        for server in [good, good6] {
+            assert!(call(&world.container, server).is_ok(), "{server} is allowed");
+        }
+        for server in [bad, bad6, host] {
+            assert_eq!(call(&world.container, server), Err(ErrorKind::ConnectionRefused), "{server} is not");
+        }
+        assert!(call(&world.container, near).is_err(), "isolated ports");
+        assert!(call(&world.other, host).is_ok(), "the neighbour is not confined");
+        // What root inside can do: take another address and talk from it.
+        let mut inside = Network::at(&world.container).unwrap();
+        let eth0 = inside.link("eth0").unwrap().unwrap().index;
+        let chosen = RouteEntry::to("203.0.113.0/24".parse().unwrap());
+        let chosen = chosen.via(ip("10.9.0.1")).from(ip("10.9.0.66"));
+        inside.configure(eth0, &nets(&["10.9.0.66/24"]), AT_ONCE, &[chosen]).unwrap();
+        for server in [good, bad] {
+            assert!(call(&world.container, server).is_err(), "{server} from a false address");
+        }
+        firewall.release("web").unwrap();
+        firewall.release("web").unwrap();
+        assert_eq!(call(&world.container, bad), Ok(ip("203.0.113.1")), "the address was good but for that");
+    });
+}

@@ -19,11 +19,14 @@ const NFT_MSG_DELTABLE: u16 = 2;
 const NFT_MSG_NEWCHAIN: u16 = 3;
 const NFT_MSG_NEWRULE: u16 = 6;
 const NFPROTO_INET: u8 = 1;
+const NFPROTO_NETDEV: u8 = 5;
 /// The first register of 16 bytes, and the second.
 const NFT_REG_1: u32 = 1;
 const NFT_REG_2: u32 = 2;
 const NFT_REG_VERDICT: u32 = 0;
+const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
+pub(crate) const IPPROTO_ICMPV6: u8 = 58;
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 
@@ -31,6 +34,8 @@ const TRANSPORT: u32 = 2;
 #[derive(Clone, Copy)]
 pub(crate) enum Hook {
     Prerouting = 0,
+    Input = 1,
+    Forward = 2,
     Output = 3,
     Postrouting = 4,
 }
@@ -47,11 +52,6 @@ fn data(kind: u16, value: &[u8]) -> DefaultNla {
     nest(kind, &[DefaultNla::new(1, value.to_vec())])
 }
 
-/// A `struct nfgenmsg` and attributes.
-fn message(kind: u16, attributes: Vec<DefaultNla>) -> Message {
-    Message { kind: NFNL_SUBSYS_NFTABLES << 8 | kind, head: vec![NFPROTO_INET, 0, 0, 0], attributes }
-}
-
 /// What stands around a transaction: its begin and its end.
 pub(crate) fn batch() -> (Message, Message) {
     let [high, low] = NFNL_SUBSYS_NFTABLES.to_be_bytes();
@@ -59,21 +59,64 @@ pub(crate) fn batch() -> (Message, Message) {
     (mark(NFNL_MSG_BATCH_BEGIN), mark(NFNL_MSG_BATCH_END))
 }
 
-/// Makes a table, also when it is there.
-pub(crate) fn add_table(name: &str) -> Request {
-    (message(NFT_MSG_NEWTABLE, vec![text(1, name)]), NLM_F_CREATE)
+/// A table: what one container's filter is in.
+pub(crate) struct Table {
+    family: u8,
+    name: String,
 }
 
-/// Deletes a table with all that is in it.
-pub(crate) fn delete_table(name: &str) -> Request {
-    (message(NFT_MSG_DELTABLE, vec![text(1, name)]), 0)
+impl Table {
+    /// Of packets of IPv4 and IPv6.
+    pub(crate) fn inet(name: String) -> Self {
+        Self { family: NFPROTO_INET, name }
+    }
+
+    /// Of the frames of devices.
+    pub(crate) fn netdev(name: String) -> Self {
+        Self { family: NFPROTO_NETDEV, name }
+    }
+
+    /// A `struct nfgenmsg` and attributes.
+    fn message(&self, kind: u16, attributes: Vec<DefaultNla>) -> Message {
+        Message { kind: NFNL_SUBSYS_NFTABLES << 8 | kind, head: vec![self.family, 0, 0, 0], attributes }
+    }
+
+    /// Makes it, also when it is there.
+    pub(crate) fn add(&self) -> Request {
+        (self.message(NFT_MSG_NEWTABLE, vec![text(1, &self.name)]), NLM_F_CREATE)
+    }
+
+    /// Deletes it with all that is in it.
+    pub(crate) fn delete(&self) -> Request {
+        (self.message(NFT_MSG_DELTABLE, vec![text(1, &self.name)]), 0)
+    }
+
+    /// A chain at a hook: `kind` is `nat` or `filter`. What no rule of it decides is accepted.
+    pub(crate) fn chain(&self, name: &str, kind: &str, hook: Hook, priority: i32) -> Request {
+        self.base(name, kind, &[word(1, hook as u32), signed(2, priority)], NF_ACCEPT)
+    }
+
+    /// A chain of the frames that come in over a device. What no rule of it decides is dropped.
+    pub(crate) fn ingress(&self, name: &str, device: &str) -> Request {
+        const NF_NETDEV_INGRESS: u32 = 0;
+        self.base(name, "filter", &[word(1, NF_NETDEV_INGRESS), signed(2, 0), text(3, device)], NF_DROP)
+    }
+
+    fn base(&self, name: &str, kind: &str, hook: &[DefaultNla], policy: u32) -> Request {
+        let attributes =
+            vec![text(1, &self.name), text(3, name), nest(4, hook), word(5, policy), text(7, kind)];
+        (self.message(NFT_MSG_NEWCHAIN, attributes), NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    /// Adds a rule at the end of a chain.
+    pub(crate) fn rule(&self, chain: &str, rule: &Rule) -> Request {
+        let attributes = vec![text(1, &self.name), text(2, chain), nest(4, &rule.0)];
+        (self.message(NFT_MSG_NEWRULE, attributes), NLM_F_CREATE | NLM_F_APPEND)
+    }
 }
 
-/// A chain at a hook: `kind` is `nat` or `filter`. What no rule of it decides is accepted.
-pub(crate) fn add_chain(table: &str, name: &str, kind: &str, hook: Hook, priority: i32) -> Request {
-    let hook = nest(4, &[word(1, hook as u32), DefaultNla::new(2, priority.to_be_bytes().to_vec())]);
-    let attributes = vec![text(1, table), text(3, name), hook, word(5, NF_ACCEPT), text(7, kind)];
-    (message(NFT_MSG_NEWCHAIN, attributes), NLM_F_CREATE | NLM_F_EXCL)
+fn signed(kind: u16, value: i32) -> DefaultNla {
+    DefaultNla::new(kind, value.to_be_bytes().to_vec())
 }
 
 /// A rule under construction.
@@ -118,13 +161,17 @@ impl Rule {
 
     /// An address of the packet, as far as the prefix goes.
     fn address(self, net: IpNet, is_source: bool, operation: u32) -> Self {
+        self.family(net.addr().is_ipv4()).bare_address(net, is_source, operation)
+    }
+
+    fn bare_address(self, net: IpNet, is_source: bool, operation: u32) -> Self {
         let (offset, length) = match (net.addr(), is_source) {
             (IpAddr::V4(_), true) => (12, 4),
             (IpAddr::V4(_), false) => (16, 4),
             (IpAddr::V6(_), true) => (8, 16),
             (IpAddr::V6(_), false) => (24, 16),
         };
-        let rule = self.family(net.addr().is_ipv4()).payload(NETWORK, offset, length);
+        let rule = self.payload(NETWORK, offset, length);
         let rule =
             if net.prefix_len() < net.max_prefix_len() { rule.mask(&octets(net.netmask())) } else { rule };
         rule.compare(operation, &octets(net.network()))
@@ -140,6 +187,21 @@ impl Rule {
 
     pub(crate) fn not_to(self, net: IpNet) -> Self {
         self.address(net, false, 1)
+    }
+
+    fn frame(self, ethertype: u16) -> Self {
+        const NFT_META_PROTOCOL: u32 = 1;
+        self.meta(NFT_META_PROTOCOL).is(&ethertype.to_be_bytes())
+    }
+
+    /// A frame with a packet from there.
+    pub(crate) fn frame_from(self, net: IpNet) -> Self {
+        self.frame(if net.addr().is_ipv4() { 0x0800 } else { 0x86dd }).bare_address(net, true, 0)
+    }
+
+    /// A frame in which ARP says that it has, or asks on behalf of, that address.
+    pub(crate) fn arp_of(self, address: std::net::Ipv4Addr) -> Self {
+        self.frame(0x0806).payload(NETWORK, 14, 4).is(&address.octets())
     }
 
     /// The destination is this host.
@@ -169,7 +231,6 @@ impl Rule {
 
     /// The type of an ICMPv6 message.
     pub(crate) fn icmpv6(self, kind: u8) -> Self {
-        const IPPROTO_ICMPV6: u8 = 58;
         self.protocol(IPPROTO_ICMPV6).payload(TRANSPORT, 0, 1).is(&[kind])
     }
 
@@ -231,10 +292,5 @@ impl Rule {
             nat.push(word(5, NFT_REG_2));
         }
         rule.expression("nat", &nat)
-    }
-
-    pub(crate) fn add_to(self, table: &str, chain: &str) -> Request {
-        let attributes = vec![text(1, table), text(2, chain), nest(4, &self.0)];
-        (message(NFT_MSG_NEWRULE, attributes), NLM_F_CREATE | NLM_F_APPEND)
     }
 }
