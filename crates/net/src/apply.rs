@@ -146,9 +146,15 @@ impl Site {
         }
         // Without one of its own a bridge has its lowest port's hardware address, which comes and goes.
         let settings = LinkSettings { mac: random_mac(), ..UP };
-        let (index, _) = self.host.ensure_bridge(name, &settings)?;
+        let (index, made) = self.host.ensure_bridge(name, &settings)?;
+        let mut addresses = addresses.to_vec();
+        if made && addresses.iter().any(|net| net.addr().is_ipv6()) {
+            // A router asks for its neighbours from a link-local address, and the one that the kernel makes
+            // is not used before it has been checked for a second.
+            addresses.extend(IpNet::new([0xfe80, 0, 0, 0, 0, 0, 0, 1].into(), 64).ok());
+        }
         if !addresses.is_empty() {
-            self.host.configure(index, addresses, AT_ONCE, &[])?;
+            self.host.configure(index, &addresses, AT_ONCE, &[])?;
         }
         Ok(index)
     }

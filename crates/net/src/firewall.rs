@@ -194,7 +194,7 @@ impl Firewall {
     /// As [`Self::open`].
     pub fn allow_only(&mut self, allowed: &[Allow]) -> Result<(), Error> {
         const CHAIN: &str = "output";
-        let table = table("egress");
+        let table = Table::inet("cofferdam-egress".into());
         let mut requests = start(&table);
         requests.push(table.chain(CHAIN, "filter", Hook::Output, 0));
         requests.push(table.rule(CHAIN, &Rule::default().over("lo").accept()));
@@ -259,11 +259,11 @@ impl Firewall {
 }
 
 fn table(id: &str) -> Table {
-    Table::inet(format!("cofferdam-{id}"))
+    Table::inet(format!("cofferdam-out-{id}"))
 }
 
 fn confinement(id: &str) -> (Table, Table) {
-    let name = || format!("cofferdam-{id}-only");
+    let name = || format!("cofferdam-only-{id}");
     (Table::inet(name()), Table::netdev(name()))
 }
 

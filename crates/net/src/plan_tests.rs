@@ -129,7 +129,7 @@ fn containers_on_a_made_bridge_talk_and_the_bridge_goes_with_the_last() {
         let mut site = scratch.site();
         let veth = |n: u8| {
             plan(&format!(
-                r#"{{"networks": [{{"type": "loopback"}}, {{"type": "veth", "bridge": "br0", "bridge_addresses": ["10.9.0.1/24"],
+                r#"{{"networks": [{{"type": "loopback"}}, {{"type": "veth", "bridge": "br0", "bridge_addresses": ["10.9.0.1/24", "fd00:9::1/64"],
                 "address": "10.9.0.{n}/24", "ipv6_address": "fd00:9::{n}/64", "gateway": "10.9.0.1", "mtu": 1400, "hairpin_mode": true}}],
                 "routes": [{{"destination": "192.0.2.0/24", "source": "10.9.0.{n}", "gateway": "10.9.0.1", "interface_name": "eth0"}}]}}"#
             ))
@@ -147,6 +147,10 @@ fn containers_on_a_made_bridge_talk_and_the_bridge_goes_with_the_last() {
         let chosen = |r: &&RouteEntry| r.source == Some("10.9.0.2".parse().unwrap()) && r.gateway.is_some();
         assert_eq!(routes.iter().filter(chosen).count(), 1, "{routes:?}");
         let mac = site_link("br0").mac;
+        let of_bridge = Network::here().unwrap().addresses(site_link("br0").index).unwrap();
+        for net in crate::traffic::nets(&["10.9.0.1/24", "fd00:9::1/64", "fe80::1/64"]) {
+            assert!(of_bridge.contains(&net), "{of_bridge:?}");
+        }
         site.remove(&of_a).unwrap();
         assert_eq!(names().len(), 2, "the bridge and the other's: {:?}", names());
         assert_eq!(site_link("br0").mac, mac, "the bridge's own does not follow its ports'");
