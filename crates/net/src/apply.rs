@@ -140,13 +140,19 @@ impl Site {
 
     /// The bridge of a name, marked as made here when it is; the caller holds the lock.
     fn bridge(&mut self, name: &str, addresses: &[IpNet]) -> Result<u32, Error> {
-        let mark = self.mark(name);
-        if self.host.link(name)?.is_none() {
-            std::fs::write(&mark, []).map_err(|error| broken("writing", &mark, &error))?;
-        }
-        // Without one of its own a bridge has its lowest port's hardware address, which comes and goes.
-        let settings = LinkSettings { mac: random_mac(), ..UP };
-        let (index, made) = self.host.ensure_bridge(name, &settings)?;
+        let found = self.host.link(name)?;
+        let (index, made) = match found {
+            Some(link) if link.up && link.kind.as_deref() == Some("bridge") => (link.index, false),
+            other => {
+                let mark = self.mark(name);
+                if other.is_none() {
+                    std::fs::write(&mark, []).map_err(|error| broken("writing", &mark, &error))?;
+                }
+                // Without one of its own a bridge has its lowest port's hardware address, which comes and goes.
+                let settings = LinkSettings { mac: random_mac(), ..UP };
+                self.host.ensure_bridge(name, &settings)?
+            }
+        };
         let mut addresses = addresses.to_vec();
         if made && addresses.iter().any(|net| net.addr().is_ipv6()) {
             // A router asks for its neighbours from a link-local address, and the one that the kernel makes
