@@ -1,6 +1,6 @@
 //! What a start costs when the container is prepared already. Called by `main`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cofferdam::{Bundle, Command, Exec, Pool, Stdio, Store};
 
@@ -8,6 +8,8 @@ use crate::bundle::Bundles;
 use crate::contestant::{Contestant, OURS};
 use crate::options::Options;
 
+/// Between two starts: what the last one left to tear down is not the next one's cost.
+const PAUSE: Duration = Duration::from_millis(10);
 /// Containers in stock.
 const SIZE: usize = 4;
 
@@ -36,6 +38,7 @@ pub(crate) fn measure(
     let mut times = Vec::new();
     for _ in 0..options.blocks.saturating_mul(options.runs) {
         pool.wait_until_full().map_err(|e| e.to_string())?;
+        std::thread::sleep(PAUSE);
         let begin = Instant::now();
         let mut child = pool.spawn(&Exec::new("/bin/true")).map_err(|e| e.to_string())?;
         times.push(begin.elapsed().as_secs_f64() * 1000.0);
