@@ -156,10 +156,10 @@ fn a_shell_has_a_terminal_of_the_containers_own() {
         master.try_clone().unwrap()
     };
     let mut keys = show("\nentered\r\n");
-    keys.write_all(b"sleep 1000\n").unwrap();
+    // What is typed is shown, too: only what the command says begins a line with its word.
+    keys.write_all(b"sh -c 'echo begun; exec sleep 1000'\n").unwrap();
+    show("\nbegun\r\n");
     // The key that interrupts.
-    show("sleep 1000\r\n");
-    std::thread::sleep(std::time::Duration::from_millis(300));
     keys.write_all(b"\x03").unwrap();
     show("^C");
     keys.write_all(b"exit 5\n").unwrap();
