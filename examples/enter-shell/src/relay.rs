@@ -28,16 +28,22 @@ pub(crate) fn run(enter: &Enter, command: &[String]) -> Result<i32, String> {
             drop(running);
             status
         });
-        // When this side fails the terminal is closed, which ends what runs on it.
-        let relayed = relay(master.into(), &over).map_err(|e| format!("relaying the terminal: {e}"));
+        let mut master = Some(File::from(master));
+        let relayed = master.as_mut().map_or(Ok(()), |m| relay(m, &over));
+        let relayed = relayed.map_err(|e| format!("relaying the terminal: {e}"));
+        if relayed.is_err() {
+            // That ends what runs on it. Where all is well it must stay until the status is here: the helper
+            // would be hung up on its last words.
+            master = None;
+        }
         let status = status.join().map_err(|_| "the call of the module panicked".to_owned())?;
-        drop(raw);
+        drop((raw, master));
         relayed.and(status)
     })
 }
 
 /// Until the command is over and what it printed is shown.
-fn relay(mut master: File, over: &PipeReader) -> io::Result<()> {
+fn relay(master: &mut File, over: &PipeReader) -> io::Result<()> {
     let resized = Arc::new(AtomicBool::new(true));
     signal_hook::flag::register(signal_hook::consts::SIGWINCH, Arc::clone(&resized))?;
     let (mut stdin, mut typing) = (File::from(io::stdin().as_fd().try_clone_to_owned()?), true);
@@ -45,10 +51,10 @@ fn relay(mut master: File, over: &PipeReader) -> io::Result<()> {
     loop {
         if resized.swap(false, Ordering::Relaxed) {
             // A size that cannot be had or set is not worth ending for.
-            let _ = tcgetwinsize(&stdin).and_then(|size| tcsetwinsize(&master, size));
+            let _ = tcgetwinsize(&stdin).and_then(|size| tcsetwinsize(&*master, size));
         }
         let mut fds = [
-            PollFd::new(&master, PollFlags::IN),
+            PollFd::new(&*master, PollFlags::IN),
             PollFd::new(over, PollFlags::IN),
             PollFd::new(&stdin, PollFlags::IN),
         ];
@@ -59,14 +65,14 @@ fn relay(mut master: File, over: &PipeReader) -> io::Result<()> {
             other => other?,
         };
         let [printed, ended, typed] = fds.map(|fd| !fd.revents().is_empty());
-        if printed && !copy(&mut master, &mut stdout)? {
+        if printed && !copy(master, &mut stdout)? {
             return Ok(());
         }
         if ended && !printed {
             return Ok(());
         }
         if typed {
-            typing = copy(&mut stdin, &mut master)?;
+            typing = copy(&mut stdin, master)?;
         }
     }
 }

@@ -156,9 +156,9 @@ fn a_shell_has_a_terminal_of_the_containers_own() {
         master.try_clone().unwrap()
     };
     let mut keys = show("\nentered\r\n");
-    // What is typed is shown, too: only what the command says begins a line with its word.
+    // What is typed is shown, too, perhaps before the prompt: only what the command says ends a line so.
     keys.write_all(b"sh -c 'echo begun; exec sleep 1000'\n").unwrap();
-    show("\nbegun\r\n");
+    show("begun\r\n");
     // The key that interrupts.
     keys.write_all(b"\x03").unwrap();
     show("^C");
