@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use cofferdam_child::frame::{DONE, Frame, INLINE, SEALED};
-use cofferdam_sys::{mmap, setns, socket};
+use cofferdam_sys::{mmap, setns, sigprocmask, socket};
 
 use crate::Module;
 use crate::speech::{self, ANSWER, ERROR, MARK, PANIC, UNKNOWN};
@@ -48,9 +48,17 @@ pub(crate) fn initialised() -> bool {
 pub fn init(modules: impl IntoIterator<Item = Module>) {
     match invitation() {
         None => INITIALISED.store(true, Ordering::Release),
-        Some(control) => serve(control, &modules.into_iter().collect::<Vec<_>>()),
+        Some(control) => {
+            // A caller in the background ignores keys that signal; what runs inside has its own terminal, and
+            // could not undo that. A broken pipe stays the error that Rust programs expect.
+            sigprocmask::default_actions(!SIGPIPE);
+            serve(control, &modules.into_iter().collect::<Vec<_>>())
+        }
     }
 }
+
+/// As a bit of a set of signals.
+const SIGPIPE: u64 = 1 << 12;
 
 /// The socket, when this process was started as a helper.
 fn invitation() -> Option<i32> {

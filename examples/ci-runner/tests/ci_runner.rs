@@ -115,7 +115,8 @@ fn a_fork_bomb_stays_within_its_limit() {
     assert_eq!(run.ended.code, 1);
     let step = &run.report["steps"][0];
     assert!(step["refused_processes"].as_u64().unwrap() > 0, "{step}");
-    assert_eq!(step["stopped"], "timeout", "{step}");
+    // The shell itself may be refused the process that was to wait.
+    assert!(step["stopped"] == "timeout" || step["code"] == 2, "{step}");
 }
 
 #[test]
