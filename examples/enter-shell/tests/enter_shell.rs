@@ -16,8 +16,9 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// A container of cofferdam's.
 struct Container {
-    place: Place,
+    /// Ends first: its state is kept in the place.
     child: Child,
+    place: Place,
 }
 
 impl Container {
