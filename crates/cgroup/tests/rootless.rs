@@ -16,7 +16,9 @@ mod inner {
         let dir = std::env::temp_dir().join(format!("cofferdam-test-{}-{test}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let program = dir.join("test");
-        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        // Not by this process: a child of another test's would hold the file open for writing (ETXTBSY).
+        let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap();
+        assert!(copied.success());
         let mut command = Command::new(&program);
         command.args(["--exact", test, "--nocapture"]).current_dir("/").uid(65534).gid(65534);
         let output = command.output();

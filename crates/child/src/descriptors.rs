@@ -27,6 +27,7 @@ pub(crate) fn forget(c: &mut Context, keep: &[u8]) -> Done {
     // Each is let go of by its owner: closed behind its back, its number would be somebody else's later.
     (c.proc, c.root, c.null, c.empty) = (None, None, None, None);
     (c.state, c.memory, c.terminal, c.directory) = (None, None, None, None);
+    c.held.fill_with(|| None);
     close_others(c, keep)
 }
 

@@ -95,9 +95,9 @@ fn regular(fd: &Fd) -> Result<()> {
 
 pub(crate) fn read(c: &Context, path: &CStr, limit: u64) -> Done {
     let to = c.received.first().and_then(Option::as_ref).ok_or(Errno::EBADF)?;
-    regular(&find(path, open::O_PATH)?)?;
-    let file = find(path, open::O_RDONLY | open::O_NONBLOCK | open::O_NOCTTY)?;
-    regular(&file)?;
+    let there = find(path, open::O_PATH)?;
+    regular(&there)?;
+    let file = procfs::reopen(c, &there, open::O_RDONLY)?;
     let (mut buffer, mut total) = ([0u8; CHUNK], 0u64);
     loop {
         let n = open::read(file.raw(), &mut buffer)?;
@@ -113,16 +113,23 @@ pub(crate) fn read(c: &Context, path: &CStr, limit: u64) -> Done {
     }
 }
 
-pub(crate) fn write(path: &CStr, flags: u64, mode: u32, content: &[u8]) -> Done {
-    match find(path, open::O_PATH) {
-        Ok(there) => regular(&there)?,
-        Err(Errno::ENOENT) if flags & open::O_CREAT != 0 => {}
+/// Replaces the content of what is there, or makes it: then only what appeared there meanwhile, and is looked
+/// at once it is open, can be anything else.
+pub(crate) fn write(c: &Context, path: &CStr, mode: u32, content: &[u8]) -> Done {
+    const ANEW: u64 = open::O_WRONLY | open::O_TRUNC;
+    const MAKE: u64 = ANEW | open::O_CREAT | open::O_NONBLOCK | open::O_NOCTTY;
+    let file = match find(path, open::O_PATH) {
+        Ok(there) => {
+            regular(&there)?;
+            procfs::reopen(c, &there, ANEW)?
+        }
+        Err(Errno::ENOENT) => {
+            let made = open::openat2(open::AT_FDCWD, path, MAKE, mode.into(), open::RESOLVE_NO_MAGICLINKS)?;
+            regular(&made)?;
+            made
+        }
         Err(e) => return Err(e.into()),
-    }
-    let flags = flags | open::O_WRONLY | open::O_NONBLOCK | open::O_NOCTTY;
-    let mode = if flags & open::O_CREAT == 0 { 0 } else { u64::from(mode) };
-    let file = open::openat2(open::AT_FDCWD, path, flags, mode, open::RESOLVE_NO_MAGICLINKS)?;
-    regular(&file)?;
+    };
     Ok(write_all(&file, content)?)
 }
 

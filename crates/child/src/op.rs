@@ -419,8 +419,6 @@ mod table {
         HereWrite {
             /// Which.
             path: &'a CStr,
-            /// `O_*` besides `O_WRONLY`.
-            flags: u64,
             /// Permission bits of one that is made.
             mode: u32,
             /// What.

@@ -39,8 +39,19 @@ pub(crate) fn beneath(c: &Context, file: &CStr, flags: u64) -> Result<Fd> {
 }
 
 /// chmod(2) of what a descriptor names, whatever stands at its path by now. (fchmod(2) takes no `O_PATH`
-/// descriptors; a descriptor's own link in the verified /proc leads to it and nowhere else.)
+/// descriptors.)
 pub(crate) fn chmod(c: &Context, fd: &Fd, mode: u32) -> Result<()> {
+    with_link(c, fd, |own, name| dirs::fchmodat(own.raw(), name, mode))
+}
+
+/// open(2) of what a descriptor names: what was looked at is what is opened.
+pub(crate) fn reopen(c: &Context, fd: &Fd, flags: u64) -> Result<Fd> {
+    with_link(c, fd, |own, name| open::openat2(own.raw(), name, flags, 0, 0))
+}
+
+/// A descriptor's own link in the verified /proc leads to what it names and nowhere else: gives the directory
+/// that the link is in, and its name.
+fn with_link<T>(c: &Context, fd: &Fd, act: impl FnOnce(&Fd, &CStr) -> Result<T>) -> Result<T> {
     let own = beneath(c, c"thread-self/fd", open::O_PATH | open::O_DIRECTORY)?;
     let (mut digits, mut rest, mut start) = ([0u8; 11], fd.raw().unsigned_abs(), 10usize);
     loop {
@@ -54,5 +65,5 @@ pub(crate) fn chmod(c: &Context, fd: &Fd, mode: u32) -> Result<()> {
         }
     }
     let name = digits.get(start..).and_then(|d| CStr::from_bytes_with_nul(d).ok()).ok_or(Errno::EBADF)?;
-    dirs::fchmodat(own.raw(), name, mode)
+    act(&own, name)
 }

@@ -147,7 +147,7 @@ fn joined(c: &mut Context, op: &Op<'_>) -> Done {
         Op::HereOwner { path, uid, gid, follow } => here::owner(path, uid, gid, follow),
         Op::HereMode { path, mode } => here::mode(c, path, mode),
         Op::HereRead { path, limit } => here::read(c, path, limit),
-        Op::HereWrite { path, flags, mode, content } => here::write(path, flags, mode, content),
+        Op::HereWrite { path, mode, content } => here::write(c, path, mode, content),
         Op::HereOpen { path, flags, mode } => here::open(c, path, flags, mode),
         Op::RouteSocket {} => here::hand_over(c, &cofferdam_sys::socket::route()?),
         _ => Err(Errno::ENOSYS.into()),

@@ -209,6 +209,7 @@ fn kernel_words(text: &str) -> &str {
 fn hint(op: &str, errno: Errno) -> Option<&'static str> {
     Some(match (op, errno) {
         ("OpenRoot", Errno::ENOENT) => "the directory of root.path does not exist",
+        ("Mount" | "MountLegacy", Errno::E2BIG) => "at most 256 file systems can become read-only last",
         ("Unshare", Errno::ENOSPC | Errno::EUSERS) => "a limit in /proc/sys/user/max_*_namespaces is reached",
         ("Pivot", Errno::EINVAL) => "the host's root may be a ramdisk: try --no-pivot",
         ("Mount", Errno::ENODEV) => "the kernel does not know this type of file system",

@@ -77,7 +77,7 @@ fn a_program_larger_than_a_message_arrives_whole() {
     let content: Vec<u8> = (0..3_000_000u32).flat_map(u32::to_ne_bytes).collect();
     let path = c(&dir.0.join("file"));
     for _ in 0..3 {
-        let op = Op::HereWrite { path: &path, flags: 0o100 | 0o1000, mode: 0o600, content: &content };
+        let op = Op::HereWrite { path: &path, mode: 0o600, content: &content };
         assert!(matches!(ask(&mut child, "", op, &[]), Said::Done));
     }
     let to = std::fs::File::options()

@@ -13,7 +13,7 @@ use std::path::Path;
 use cofferdam::launch::Operations;
 use cofferdam_child::op::Op;
 use cofferdam_child::wire::List;
-use cofferdam_sys::{Errno, memfd_create, open};
+use cofferdam_sys::{Errno, memfd_create};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -143,9 +143,8 @@ pub trait Inside: by::Helper {
     /// # Errors
     /// As open(2) and write(2), `EINVAL` for what is no regular file; and as [`Inside::mkdir`].
     fn write(&self, path: impl AsRef<Path>, content: &[u8], mode: u32) -> Result<()> {
-        const O_TRUNC: u64 = 0o1000;
-        let (path, flags) = (path.as_ref(), open::O_CREAT | O_TRUNC);
-        self.one("writing", path, Op::HereWrite { path: &text(path)?, flags, mode, content })
+        let path = path.as_ref();
+        self.one("writing", path, Op::HereWrite { path: &text(path)?, mode, content })
     }
 
     /// Opens a path and gets the descriptor.

@@ -32,6 +32,8 @@ pub const O_RDWR: u64 = 2;
 pub const O_CREAT: u64 = 0o100;
 /// Fail if it exists.
 pub const O_EXCL: u64 = 0o200;
+/// Empty it first.
+pub const O_TRUNC: u64 = 0o1000;
 /// A terminal does not become the controlling one.
 pub const O_NOCTTY: u64 = 0o400;
 /// Do not wait.

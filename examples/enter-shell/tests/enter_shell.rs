@@ -100,6 +100,23 @@ fn as_the_target_a_command_has_no_more_rights_than_that() {
 }
 
 #[test]
+fn what_we_ignore_is_not_ignored_inside() {
+    if !possible() {
+        return;
+    }
+    let container = Container::new();
+    let ours = container.command();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "trap '' INT QUIT HUP; exec \"$@\"", "sh"])
+        .arg(ours.get_program())
+        .args(ours.get_args());
+    command.args(["--", "grep", "SigIgn", "/proc/self/status"]);
+    let ended = Running::start(&mut command, &container.place).wait();
+    assert!(ended.stdout.ends_with("SigIgn:\t0000000000000000\n"), "{ended:?}");
+}
+
+#[test]
 fn what_cannot_be_entered_or_run_is_told() {
     if !possible() {
         return;

@@ -3,7 +3,7 @@
 use cofferdam_oci::Process as ProcessSpec;
 
 use super::child::{Child, Ownership};
-use super::launch::Wiring;
+use super::launch::{Wiring, wiring_setters};
 use super::output::Output;
 use super::pipes::TerminalSize;
 use super::stdio::Stdio;
@@ -88,29 +88,7 @@ impl Exec {
         self
     }
 
-    /// As [`super::Command::stdin`].
-    pub fn stdin(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
-        self.wiring.stdin = Some(stdio.into());
-        self
-    }
-
-    /// As [`super::Command::stdout`].
-    pub fn stdout(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
-        self.wiring.stdout = Some(stdio.into());
-        self
-    }
-
-    /// As [`super::Command::stderr`].
-    pub fn stderr(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
-        self.wiring.stderr = Some(stdio.into());
-        self
-    }
-
-    /// As [`super::Command::terminal`].
-    pub fn terminal(&mut self, size: TerminalSize) -> &mut Self {
-        self.wiring.terminal = Some(size);
-        self
-    }
+    wiring_setters!();
 
     /// Starts it in `container`, in the manner of [`super::Command::spawn`].
     ///

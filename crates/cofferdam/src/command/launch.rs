@@ -20,6 +20,38 @@ pub(super) struct Wiring {
     pub(super) terminal: Option<TerminalSize>,
 }
 
+/// What a description with a `wiring` says of it: of a container's first process and of others alike.
+macro_rules! wiring_setters {
+    () => {
+        /// Sets standard input; without it, the caller's, and nothing where the output is collected.
+        pub fn stdin(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
+            self.wiring.stdin = Some(stdio.into());
+            self
+        }
+
+        /// Sets standard output; without it, the caller's, and a pipe where the output is collected.
+        pub fn stdout(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
+            self.wiring.stdout = Some(stdio.into());
+            self
+        }
+
+        /// Sets standard error; without it, the caller's, and a pipe where the output is collected.
+        pub fn stderr(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
+            self.wiring.stderr = Some(stdio.into());
+            self
+        }
+
+        /// Gives the program a terminal of that size, whose master is [`Child::terminal`], instead of three
+        /// standard streams.
+        pub fn terminal(&mut self, size: TerminalSize) -> &mut Self {
+            self.wiring.terminal = Some(size);
+            self
+        }
+    };
+}
+
+pub(super) use wiring_setters;
+
 impl Wiring {
     /// Whether anything was said.
     pub(super) fn says_anything(&self) -> bool {
@@ -102,7 +134,6 @@ impl Launch {
         if std::mem::take(&mut process.terminal) {
             wiring.terminal = Some(process.console_size.take().unwrap_or_default());
         }
-        let options = CreateOptions { stdio: Streams::Null, ..options };
         let made = create::make(&store, &id, &bundle, options, Until::Prepared)?;
         Ok(Prepared::new(made, bundle, wiring, ownership.kill_on_drop))
     }

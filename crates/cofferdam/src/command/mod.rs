@@ -34,7 +34,7 @@ pub use pool::Pool;
 pub use prepared::Prepared;
 pub use stdio::Stdio;
 
-use launch::{Launch, Wiring};
+use launch::{Launch, Wiring, wiring_setters};
 
 use crate::options::Parent;
 use crate::sandbox::Sandbox;
@@ -196,30 +196,7 @@ impl Command {
         self
     }
 
-    /// Sets standard input; without it, the caller's, and nothing for [`Command::output`].
-    pub fn stdin(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
-        self.wiring.stdin = Some(stdio.into());
-        self
-    }
-
-    /// Sets standard output; without it, the caller's, and a pipe for [`Command::output`].
-    pub fn stdout(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
-        self.wiring.stdout = Some(stdio.into());
-        self
-    }
-
-    /// Sets standard error; without it, the caller's, and a pipe for [`Command::output`].
-    pub fn stderr(&mut self, stdio: impl Into<Stdio>) -> &mut Self {
-        self.wiring.stderr = Some(stdio.into());
-        self
-    }
-
-    /// Gives the program a terminal of that size, whose master is [`Child::terminal`], instead of three
-    /// standard streams.
-    pub fn terminal(&mut self, size: TerminalSize) -> &mut Self {
-        self.wiring.terminal = Some(size);
-        self
-    }
+    wiring_setters!();
 
     /// Keeps the container's state there; without it, in [`Store::default`].
     pub fn store(&mut self, store: Store) -> &mut Self {
@@ -314,7 +291,9 @@ impl Command {
     /// # Ok::<(), cofferdam::Error>(())
     /// ```
     pub fn prepare(&self) -> Result<Prepared> {
-        self.launch(&Stdio::null(), &Stdio::null())?.prepare(self.wiring.clone())
+        // What the program is to be connected to is opened when it comes.
+        let bare = Self { wiring: Wiring::default(), ..self.clone() };
+        bare.launch(&Stdio::null(), &Stdio::null())?.prepare(self.wiring.clone())
     }
 
     /// Runs the container to its end and collects what it wrote; it is removed.

@@ -20,7 +20,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// A stock of prepared containers, all from the same command, that fills itself again.
 ///
-/// It never holds more than the size it was made with. Whoever finds it empty waits for a container to be
+/// The command must not name an id: every container needs one of its own. The pool never holds more than the
+/// size it was made with. Whoever finds it empty waits for a container to be
 /// made, as without a pool. Dropping it removes the containers in stock; those that were started go on.
 ///
 /// ```no_run

@@ -101,6 +101,7 @@ impl Prepared {
     }
 
     pub(super) fn run(mut self, exec: Option<&Exec>, input: &Stdio, output: &Stdio) -> Result<Child> {
+        let ended = || ended(&self.container);
         let waiting = self.waiting.as_mut().ok_or_else(ended)?;
         let started = waiting.run(&self.container, exec, input, output);
         let (ends, terminal) =
@@ -123,8 +124,9 @@ impl Drop for Prepared {
     }
 }
 
-fn ended() -> Error {
-    Error::new(ErrorKind::WrongState, "the prepared container's process has ended")
+fn ended(container: &Container) -> Error {
+    Error::new(ErrorKind::WrongState, "the prepared container's process has ended:")
+        .with_object(container.id.as_str())
 }
 
 /// What starting gives: the caller's ends of the streams, and the terminal's master.
@@ -150,7 +152,7 @@ impl Waiting {
         self.upbringing.follow(&mut starter, program.steps(), false)?;
         let terminal = starter.terminal.take();
         if self.upbringing.was_killed() {
-            return Err(ended());
+            return Err(ended(container));
         }
         container.poststart()?;
         Ok((ends, terminal))

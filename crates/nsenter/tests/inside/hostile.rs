@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cofferdam_nsenter::{Inside, Mount, Open};
 
@@ -112,4 +113,41 @@ fn a_process_inside_cannot_look_into_a_helper() {
     let pid: u32 = inside.call("pid", &()).unwrap();
     let seen: Vec<String> = world.target().enter().call("look", &pid).unwrap();
     assert_eq!(seen, ["there"], "nothing but that it is there");
+}
+
+/// Opening has effects of its own on what is no regular file: a fifo's writer is let in, a tape is rewound.
+#[test]
+fn what_takes_a_files_place_is_not_opened() {
+    if !possible() {
+        return;
+    }
+    let world = World::new(ROOTFUL);
+    let enter = world.target().enter().resident();
+    enter.mknod("/tmp/fifo", 0o010_666, (0, 0)).unwrap();
+    enter.write("/tmp/file", b"content", 0o600).unwrap();
+    let tmp = world.root.join("tmp");
+    use rustix::fs::inotify;
+    let watch = inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC).unwrap();
+    inotify::add_watch(&watch, tmp.join("fifo"), inotify::WatchFlags::OPEN).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // The two change places all the time.
+        scope.spawn(|| {
+            let (fifo, file) = (tmp.join("fifo"), tmp.join("file"));
+            while !over.load(Ordering::Relaxed) {
+                let exchange = rustix::fs::RenameFlags::EXCHANGE;
+                rustix::fs::renameat_with(rustix::fs::CWD, &fifo, rustix::fs::CWD, &file, exchange).unwrap();
+            }
+        });
+        for _ in 0..5000 {
+            match enter.read("/tmp/file", 100) {
+                Ok(content) => assert_eq!(content, b"content"),
+                Err(e) => assert_eq!(e.errno(), Some(22), "{e}"),
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    let mut events = [std::mem::MaybeUninit::uninit(); 4096];
+    let nothing = inotify::Reader::new(&watch, &mut events).next().map(drop);
+    assert_eq!(nothing, Err(rustix::io::Errno::AGAIN), "the fifo was opened");
 }
