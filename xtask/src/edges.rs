@@ -43,6 +43,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cofferdam-nsenter",
         ],
     ),
+    (
+        "cofferdam-agent",
+        &[
+            "cofferdam-oci",
+            "cofferdam-sys",
+            "cofferdam-seccomp",
+            "cofferdam-cgroup",
+            "cofferdam",
+            "cofferdam-nsenter",
+            "cofferdam-notify",
+        ],
+    ),
     ("cofferdam-cli", &["cofferdam"]),
     // The examples are what anybody could write: the public API, and nothing below it.
     ("ci-runner", &["cofferdam", "example-testing"]),

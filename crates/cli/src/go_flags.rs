@@ -15,6 +15,9 @@ const TAKES_THE_REST: &[&str] = &["exec", "ps"];
 /// The command whose first word already belongs to another program.
 const TAKES_ALL: &str = "sandbox";
 
+/// The command that is another program altogether: flags too are that one's.
+const ANOTHER: &str = "agent";
+
 /// Rewrites `words` (without the program's own name) for `root`.
 pub(crate) fn normalise(words: Vec<OsString>, root: &Command) -> Vec<OsString> {
     let mut writer = Writer { command: root, in_root: true, out: Vec::with_capacity(words.len() + 2) };
@@ -65,6 +68,10 @@ impl Writer<'_> {
             let found = word.to_str().and_then(|name| self.command.find_subcommand(name));
             self.out.push(word);
             match found {
+                Some(command) if command.get_name() == ANOTHER => {
+                    self.out.push("--".into());
+                    return true;
+                }
                 Some(command) => self.command = command,
                 None => return true,
             }
@@ -217,6 +224,13 @@ mod tests {
         assert_eq!(normal("ps c -aux"), "ps c -- -aux");
         assert_eq!(normal("sandbox --net host ls -l"), "sandbox --net=host -- ls -l");
         assert_eq!(normal("sandbox -- ls -l"), "sandbox -- ls -l");
+    }
+
+    #[test]
+    fn what_another_program_gets_is_left_alone() {
+        assert_eq!(normal("-debug agent --help"), "--debug agent -- --help");
+        assert_eq!(normal("agent learn -o x -- ls -l"), "agent -- learn -o x -- ls -l");
+        assert_eq!(normal("agent"), "agent --");
     }
 
     #[test]

@@ -60,6 +60,13 @@ pub fn compile_plain(profile: &Seccomp, at: &Pointer, native: Arch) -> Result<Fi
     build(profile, at, native, false)
 }
 
+/// The profile as rules, for whoever explains them.
+pub(crate) fn ir(profile: &Seccomp, at: &Pointer, native: Arch) -> Result<Ir, Vec<Reject>> {
+    let mut check = Check { at, rejects: Vec::new(), unknown: Vec::new() };
+    let ir = check.profile(profile, native);
+    ir.filter(|_| check.rejects.is_empty()).ok_or(check.rejects)
+}
+
 fn build(profile: &Seccomp, at: &Pointer, native: Arch, newer: bool) -> Result<Filter, Vec<Reject>> {
     let mut check = Check { at, rejects: Vec::new(), unknown: Vec::new() };
     let ir = check.profile(profile, native);

@@ -34,6 +34,7 @@ mod assemble;
 pub mod baseline;
 mod chain;
 mod check;
+pub mod explain;
 mod filter;
 pub mod interpret;
 mod ir;

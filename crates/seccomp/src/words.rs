@@ -67,6 +67,17 @@ pub(crate) fn action(name: &str) -> Option<u32> {
     lookup(&ACTION_NAMES, &ACTIONS, name)
 }
 
+/// The name of an action without its data; what the kernel does not know kills the process.
+pub(crate) fn name(action: u32) -> &'static str {
+    match ACTIONS.iter().position(|known| *known == action) {
+        Some(index) if action == KILL_THREAD => ACTION_NAMES.get(index + 2),
+        Some(index) => ACTION_NAMES.get(index),
+        None => None,
+    }
+    .copied()
+    .unwrap_or("SCMP_ACT_KILL_PROCESS")
+}
+
 pub(crate) fn operator(name: &str) -> Option<Operator> {
     lookup(&OPERATOR_NAMES, &OPERATORS, name)
 }

@@ -3,6 +3,7 @@
 //! Called by [`crate::cli`]. A command calls the library, prints through [`crate::output`] and returns an
 //! exit code or a [`Failure`](crate::failure::Failure).
 
+mod agent;
 mod create;
 mod delete;
 mod events;
@@ -31,6 +32,7 @@ use crate::failure::Outcome;
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
+    Agent(agent::Agent),
     Create(create::Create),
     Delete(delete::Delete),
     Events(events::Events),
@@ -53,6 +55,7 @@ pub(crate) enum Command {
 impl Command {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         match self {
+            Self::Agent(command) => command.execute(),
             Self::Create(command) => command.execute(context),
             Self::Delete(command) => command.execute(context),
             Self::Events(command) => command.execute(context),
@@ -78,6 +81,7 @@ impl Command {
 /// line costs, so the usual line is parsed with the one that it names.
 pub(crate) fn definition(name: &str) -> Option<Definition> {
     Some(match name {
+        "agent" => agent::Agent::augment_args(Definition::new("agent")),
         "create" => create::Create::augment_args(Definition::new("create")),
         "delete" => delete::Delete::augment_args(Definition::new("delete")),
         "events" => events::Events::augment_args(Definition::new("events")),

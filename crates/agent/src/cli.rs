@@ -1,0 +1,70 @@
+//! The command line. The only place that prints; called by `main`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::commands::explain::Explain;
+use crate::failure::Outcome;
+
+const ABOUT: &str = "Explains seccomp profiles";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "cofferdam-agent", version, about = ABOUT, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Explain(Explain),
+}
+
+/// Parses, obeys and turns the outcome into an exit code.
+pub(crate) fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Explain(command) => command.execute(),
+    };
+    report(outcome)
+}
+
+fn report(outcome: Outcome) -> ExitCode {
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            let _ = writeln!(std::io::stderr(), "cofferdam-agent: {}", failure.text);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Writes `text` to standard output; whoever closed it does not want to know.
+pub(crate) fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_says_what_it_does() {
+        let root = Cli::command();
+        for command in root.get_subcommands().chain(std::iter::once(&root)) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The commands: one file each, a struct of flags and what it does with them. Called by `cli`.
+
+pub(crate) mod explain;
