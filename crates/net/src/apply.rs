@@ -5,20 +5,20 @@
 //! leaves nothing.
 
 use std::collections::hash_map::RandomState;
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
-use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use cofferdam_sys::Errno;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::directory::{self, Directory, Lock, broken};
 use crate::plan::{HostEnd, InterfaceKind, InterfacePlan, NetworkPlan};
 use crate::{
-    AddressSettings, BridgePort, Error, LinkKind, LinkSettings, Mac, Network, Peer, RouteEntry, move_device,
+    AddressSettings, BridgePort, Error, LinkKind, LinkSettings, LinkState, Mac, Network, Peer, Pool,
+    RouteEntry, move_device,
 };
 
 const UP: LinkSettings = LinkSettings { mac: None, mtu: None, queue_length: None, master: None, up: true };
@@ -36,68 +36,111 @@ const AT_ONCE: AddressSettings = AddressSettings { no_duplicate_detection: true 
 #[serde(default)]
 #[non_exhaustive]
 pub struct Made {
-    /// The names of outer ends of pairs.
+    /// The names of outer ends of pairs, in the order of the plan.
     pub veths: Vec<String>,
     /// The bridges that these are ports of. One is removed when it was made here and has no port left.
     pub bridges: Vec<String>,
+    /// Who has leases of addresses; nobody when it is empty.
+    pub holder: String,
 }
 
 /// Where containers' networks are made: the host's network, and a directory in which is kept, for all
-/// containers, which bridges were made and are to go with their last port.
+/// containers, who has which address, and which bridges were made and are to go with their last port.
 ///
 /// ```no_run
 /// use cofferdam_net::{Network, NetworkPlan, Site};
-/// # let plan = NetworkPlan::default();
-/// let mut site = Site::new(Network::here()?, "/run/cofferdam/net".as_ref())?;
+/// # let mut plan = NetworkPlan::default();
+/// let mut site = Site::new(Network::here()?, "/run/cofferdam/@network".as_ref());
+/// let mut made = site.intend(&plan, "web")?;
+/// std::fs::write("/run/cofferdam/web/network.json", serde_json::to_vec(&made)?)?;
+/// site.lease(&mut plan, &made, |holder| holder == "web")?;
 /// let namespace = std::fs::File::open("/proc/4242/ns/net")?;
-/// let mut inside = Network::at(&namespace)?;
-/// let made = site.make(&plan, &mut inside, &namespace, |made| {
-///     std::fs::write("/run/cofferdam/web/network.json", serde_json::to_vec(made)?)
-/// })?;
+/// site.make(&plan, &mut made, &mut Network::at(&namespace)?, &namespace)?;
 /// site.remove(&made)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Site {
     host: Network,
-    directory: PathBuf,
+    directory: Directory,
 }
 
 impl Site {
-    /// A host's network; the directory is made when it is not there. It should be lost at a reboot
-    /// (`/run`), as links are.
+    /// A host's network; the directory is made when it is needed, and removed when it is empty. It should be
+    /// lost at a reboot (`/run`), as links are.
+    #[must_use]
+    pub fn new(host: Network, directory: &Path) -> Self {
+        Self { host, directory: Directory::new(directory) }
+    }
+
+    /// Decides what is going to be made, and makes nothing: to be written down before [`Self::make`], so that
+    /// [`Self::remove`] can be done by whoever comes after a crash. `holder` is the container, as `alive` of
+    /// [`Self::lease`] will be asked for it.
     ///
     /// # Errors
-    /// As making the directory.
-    pub fn new(host: Network, directory: &Path) -> Result<Self, Error> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|error| broken("making directory", directory, &error))?;
-        Ok(Self { host, directory: directory.to_owned() })
+    /// `EEXIST` when a link has the name that is asked for.
+    pub fn intend(&mut self, plan: &NetworkPlan, holder: &str) -> Result<Made, Error> {
+        let mut made = Made::default();
+        for interface in &plan.interfaces {
+            if let InterfaceKind::Veth { host, bridge, .. } = &interface.kind {
+                let name = self.free_name(host).map_err(|error| error.for_pointer(&interface.pointer))?;
+                made.veths.push(name);
+                if !made.bridges.contains(bridge) {
+                    made.bridges.push(bridge.clone());
+                }
+            }
+            if !interface.pools.is_empty() {
+                holder.clone_into(&mut made.holder);
+            }
+        }
+        Ok(made)
+    }
+
+    /// Leases addresses out of the plan's pools, and puts them into the plan. When a pool is full, `alive` is
+    /// asked which holders are still there; see [`Pool::lease`].
+    ///
+    /// # Errors
+    /// As [`Pool::lease`].
+    pub fn lease(
+        &self,
+        plan: &mut NetworkPlan,
+        made: &Made,
+        mut alive: impl FnMut(&str) -> bool,
+    ) -> Result<(), Error> {
+        for interface in &mut plan.interfaces {
+            for subnet in &interface.pools {
+                let mut pool = Pool::of(self.directory.clone(), *subnet);
+                if let InterfaceKind::Veth { bridge_addresses, .. } = &interface.kind {
+                    pool = bridge_addresses.iter().fold(pool, |pool, net| pool.reserve(net.addr()));
+                }
+                pool = interface.gateways.iter().fold(pool, |pool, router| pool.reserve(*router));
+                let id = format!("{}:{}", made.holder, interface.name);
+                let lease = pool.lease(&id, |id| alive(holder(id)));
+                interface.addresses.push(lease.map_err(|error| error.for_pointer(&interface.pointer))?);
+            }
+        }
+        Ok(())
     }
 
     /// Makes a plan's interfaces and routes in a namespace: `inside` is a socket in it and `namespace` its
-    /// file. `note` is told what is going to be made, each time before it is; when it fails, nothing more is
-    /// made. Devices that move are taken from the calling thread's network namespace.
+    /// file. Devices that move are taken from the calling thread's network namespace.
     ///
     /// # Errors
-    /// As the kernel answers, with the pointer of what asked for it. All that was made has been removed
-    /// then, and devices that had moved are back, without their addresses.
+    /// As the kernel answers, with the pointer of what asked for it. All links that were made have been removed
+    /// then, and devices that had moved are back, without their addresses; `made` says what is left.
     pub fn make(
         &mut self,
         plan: &NetworkPlan,
+        made: &mut Made,
         inside: &mut Network,
         namespace: &File,
-        note: impl FnMut(&Made) -> io::Result<()>,
-    ) -> Result<Made, Error> {
-        let mut work =
-            Work { site: self, inside, namespace, note, made: Made::default(), arrived: Vec::new() };
-        match work.all(plan) {
-            Ok(()) => Ok(work.made),
-            Err(error) => {
-                work.undo();
-                Err(error)
-            }
+    ) -> Result<(), Error> {
+        let mut work = Work { site: self, inside, namespace, veths: Vec::new(), arrived: Vec::new() };
+        let done = work.all(plan, made);
+        if done.is_err() {
+            work.undo(made);
         }
+        done
     }
 
     /// Removes what was made; what has gone already is removed. Bridges go with their last port.
@@ -107,54 +150,75 @@ impl Site {
     pub fn remove(&mut self, made: &Made) -> Result<(), Error> {
         let mut result = Ok(());
         for name in &made.veths {
-            let removed = self.host.link(name).and_then(|link| match link {
-                Some(link) if link.kind.as_deref() == Some("veth") => self.host.delete_link(link.index),
-                _ => Ok(()),
-            });
+            let removed = self.remove_veth(name);
             result = result.and(removed);
         }
         for name in &made.bridges {
             let removed = self.remove_bridge(name);
             result = result.and(removed);
         }
-        result
+        result.and(self.release(made))
+    }
+
+    fn release(&self, made: &Made) -> Result<(), Error> {
+        if made.holder.is_empty() {
+            return Ok(());
+        }
+        Pool::release_if(&self.directory, |id| holder(id) == made.holder)
+    }
+
+    fn remove_veth(&mut self, name: &str) -> Result<(), Error> {
+        match self.host.link(name)? {
+            Some(link) if link.kind.as_deref() == Some("veth") => self.host.delete_link(link.index),
+            _ => Ok(()),
+        }
     }
 
     fn remove_bridge(&mut self, name: &str) -> Result<(), Error> {
-        let _lock = self.lock()?;
         let mark = self.mark(name);
         if !mark.exists() {
             return Ok(()); // it was there before any container was
         }
-        if let Some(bridge) = self.host.link(name)?.filter(|link| link.kind.as_deref() == Some("bridge")) {
+        let lock = self.directory.lock()?;
+        if let Some(bridge) = self.host.link(name)?.filter(|link| link.kind.as_deref() == Some("bridge"))
+            && mark.exists()
+        {
             if self.host.links()?.iter().any(|link| link.master == Some(bridge.index)) {
                 return Ok(());
             }
             self.host.delete_link(bridge.index)?;
         }
-        match std::fs::remove_file(&mark) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(broken("removing", &mark, &error)),
-            _ => Ok(()),
-        }
+        directory::remove(&mark)?;
+        self.directory.tidy(&lock);
+        Ok(())
     }
 
-    /// The bridge of a name, marked as made here when it is; the caller holds the lock.
-    fn bridge(&mut self, name: &str, addresses: &[IpNet]) -> Result<u32, Error> {
+    /// The bridge of a name, made and marked as made here when it is not there. One that was made here is not
+    /// removed while the lock is held that comes with it; one of somebody else's is taken as it is.
+    fn bridge(&mut self, name: &str, addresses: &[IpNet]) -> Result<(u32, Option<Lock>), Error> {
+        let mark = self.mark(name);
+        let is_there = |link: &Option<LinkState>| {
+            link.as_ref().filter(|link| link.up && link.kind.as_deref() == Some("bridge")).map(|l| l.index)
+        };
+        if let Some(index) = is_there(&self.host.link(name)?).filter(|_| !mark.exists()) {
+            return Ok((index, None));
+        }
+        let lock = self.directory.lock()?;
         let found = self.host.link(name)?;
-        let (index, made) = match found {
-            Some(link) if link.up && link.kind.as_deref() == Some("bridge") => (link.index, false),
-            other => {
-                let mark = self.mark(name);
-                if other.is_none() {
+        let ours = found.is_none() || mark.exists();
+        let index = match is_there(&found) {
+            Some(index) => index,
+            None => {
+                if found.is_none() {
                     std::fs::write(&mark, []).map_err(|error| broken("writing", &mark, &error))?;
                 }
                 // Without one of its own a bridge has its lowest port's hardware address, which comes and goes.
                 let settings = LinkSettings { mac: random_mac(), ..UP };
-                self.host.ensure_bridge(name, &settings)?
+                self.host.ensure_bridge(name, &settings)?.0
             }
         };
-        let mut addresses = addresses.to_vec();
-        if made && addresses.iter().any(|net| net.addr().is_ipv6()) {
+        let mut addresses = if ours { addresses.to_vec() } else { Vec::new() };
+        if found.is_none() && addresses.iter().any(|net| net.addr().is_ipv6()) {
             // A router asks for its neighbours from a link-local address, and the one that the kernel makes
             // is not used before it has been checked for a second.
             addresses.extend(IpNet::new([0xfe80, 0, 0, 0, 0, 0, 0, 1].into(), 64).ok());
@@ -162,40 +226,64 @@ impl Site {
         if !addresses.is_empty() {
             self.host.configure(index, &addresses, AT_ONCE, &[])?;
         }
-        Ok(index)
+        Ok((index, Some(lock)))
     }
 
     fn mark(&self, bridge: &str) -> PathBuf {
-        self.directory.join(format!("bridge-{bridge}"))
+        self.directory.file(&format!("bridge-{bridge}"))
     }
 
-    fn lock(&self) -> Result<File, Error> {
-        let path = self.directory.join("lock");
-        let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = open.map_err(|error| broken("opening", &path, &error))?;
-        file.lock().map_err(|error| broken("locking", &path, &error))?;
-        Ok(file)
+    /// A name that nothing outside has, so that what is noted is never somebody else's.
+    fn free_name(&mut self, host: &HostEnd) -> Result<String, Error> {
+        let taken = |name: &str| {
+            let hint = "a link of that name is there; choose another name or a prefix";
+            Error::of("making veth pair", name, "naming it", Errno::EEXIST.into())
+                .hint_for(Errno::EEXIST, hint)
+        };
+        match host {
+            HostEnd::Named(name) => match self.host.link(name)? {
+                None => Ok(name.clone()),
+                Some(_) => Err(taken(name)),
+            },
+            HostEnd::Prefix(prefix) => {
+                for _ in 0..10 {
+                    let name = format!("{prefix}{:07x}", random() & 0x0fff_ffff);
+                    if self.host.link(&name)?.is_none() {
+                        return Ok(name);
+                    }
+                }
+                Err(taken(prefix))
+            }
+        }
     }
 }
 
+/// Who has the lease of this id, whose interface stands at its end.
+fn holder(id: &str) -> &str {
+    id.rsplit_once(':').map_or(id, |(holder, _)| holder)
+}
+
 /// One plan's making.
-struct Work<'a, N> {
+struct Work<'a> {
     site: &'a mut Site,
     inside: &'a mut Network,
     namespace: &'a File,
-    note: N,
-    made: Made,
+    /// The outer ends that were made.
+    veths: Vec<String>,
     /// What is inside now, and for devices that moved their names outside.
     arrived: Vec<(String, Option<String>)>,
 }
 
-impl<N: FnMut(&Made) -> io::Result<()>> Work<'_, N> {
-    fn all(&mut self, plan: &NetworkPlan) -> Result<(), Error> {
+impl Work<'_> {
+    fn all(&mut self, plan: &NetworkPlan, made: &Made) -> Result<(), Error> {
         if plan.loopback {
             self.inside.set_up("lo")?;
         }
+        let mut ends = made.veths.iter();
         for interface in &plan.interfaces {
-            self.interface(interface).map_err(|error| error.for_pointer(&interface.pointer))?;
+            let end = matches!(interface.kind, InterfaceKind::Veth { .. }).then(|| ends.next()).flatten();
+            let made = self.interface(interface, end.map_or("", String::as_str));
+            made.map_err(|error| error.for_pointer(&interface.pointer))?;
         }
         for route in &plan.routes {
             let said = |error: Error| error.for_pointer(&route.pointer);
@@ -212,11 +300,11 @@ impl<N: FnMut(&Made) -> io::Result<()>> Work<'_, N> {
         Ok(())
     }
 
-    fn interface(&mut self, plan: &InterfacePlan) -> Result<(), Error> {
+    fn interface(&mut self, plan: &InterfacePlan, end: &str) -> Result<(), Error> {
         let mut left = plan.settings.clone();
         match &plan.kind {
-            InterfaceKind::Veth { host, bridge, bridge_addresses, port } => {
-                self.veth(plan, host, (bridge, bridge_addresses), *port)?;
+            InterfaceKind::Veth { bridge, bridge_addresses, port, .. } => {
+                self.veth(plan, end, (bridge, bridge_addresses), *port)?;
                 left = LinkSettings::default();
             }
             InterfaceKind::Macvlan { device, mode } => {
@@ -261,54 +349,24 @@ impl<N: FnMut(&Made) -> io::Result<()>> Work<'_, N> {
     fn veth(
         &mut self,
         plan: &InterfacePlan,
-        host: &HostEnd,
+        end: &str,
         (bridge, addresses): (&str, &[IpNet]),
         port: BridgePort,
     ) -> Result<(), Error> {
-        let name = self.free_name(host)?;
-        self.made.veths.push(name.clone());
-        if !self.made.bridges.iter().any(|known| known == bridge) {
-            self.made.bridges.push(bridge.to_owned());
-        }
-        (self.note)(&self.made).map_err(|error| broken("noting", Path::new(&name), &error))?;
-        let _lock = self.site.lock()?;
-        let master = Some(self.site.bridge(bridge, addresses)?);
+        let (index, _lock) = self.site.bridge(bridge, addresses)?;
         let peer = Peer { name: plan.name.clone(), settings: plan.settings.clone() };
-        let own = LinkSettings { mac: None, master, up: true, ..plan.settings.clone() };
+        let own = LinkSettings { mac: None, master: Some(index), up: true, ..plan.settings.clone() };
         let target = Some(self.namespace.as_fd());
-        self.site.host.make_link(&name, &LinkKind::Veth(peer), &own, target)?;
+        self.site.host.make_link(end, &LinkKind::Veth(peer), &own, target)?;
+        self.veths.push(end.to_owned());
         if port != BridgePort::default() {
-            self.site.host.set_port(&name, port)?;
+            self.site.host.set_port(end, port)?;
         }
         Ok(())
     }
 
-    /// A name that nothing outside has, so that what is noted is never somebody else's.
-    fn free_name(&mut self, host: &HostEnd) -> Result<String, Error> {
-        let taken = |name: &str| {
-            let hint = "a link of that name is there; choose another name or a prefix";
-            Error::of("making veth pair", name, "naming it", Errno::EEXIST.into())
-                .hint_for(Errno::EEXIST, hint)
-        };
-        match host {
-            HostEnd::Named(name) => match self.site.host.link(name)? {
-                None => Ok(name.clone()),
-                Some(_) => Err(taken(name)),
-            },
-            HostEnd::Prefix(prefix) => {
-                for _ in 0..10 {
-                    let name = format!("{prefix}{:07x}", random() & 0x0fff_ffff);
-                    if self.site.host.link(&name)?.is_none() {
-                        return Ok(name);
-                    }
-                }
-                Err(taken(prefix))
-            }
-        }
-    }
-
     /// Removes what was made, as far as that goes; the failure that led here is the one that is told.
-    fn undo(&mut self) {
+    fn undo(&mut self, made: &mut Made) {
         for (name, outside) in self.arrived.drain(..).rev() {
             let Ok(Some(link)) = self.inside.link(&name) else { continue };
             let _ = match outside {
@@ -319,8 +377,10 @@ impl<N: FnMut(&Made) -> io::Result<()>> Work<'_, N> {
                 },
             };
         }
-        let _ = self.site.remove(&self.made);
-        let _ = (self.note)(&Made::default());
+        // An end that could not be made because its name was taken meanwhile is somebody else's.
+        let (veths, bridges) = (std::mem::take(&mut self.veths), std::mem::take(&mut made.bridges));
+        made.veths.clear();
+        let _ = self.site.remove(&Made { veths, bridges, holder: String::new() });
     }
 }
 
@@ -340,9 +400,4 @@ fn random() -> u64 {
 fn random_mac() -> Option<Mac> {
     let [_, _, a, b, c, d, e, _] = random().to_ne_bytes();
     Mac::new([2, a, b, c, d, e]) // 2: administered locally
-}
-
-fn broken(step: &'static str, path: &Path, error: &io::Error) -> Error {
-    let errno = Errno(error.raw_os_error().unwrap_or(Errno::EIO.0));
-    Error::of(step, path.display().to_string(), "keeping record of the network", errno.into())
 }

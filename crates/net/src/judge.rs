@@ -10,8 +10,10 @@ use cofferdam_oci::{Pointer, Reject};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::judge_outward;
 use crate::move_device::is_name;
 use crate::plan::{HostEnd, InterfaceKind, InterfacePlan, NetworkPlan, RoutePlan};
+use crate::pool::first;
 use crate::{BridgePort, InterfaceSpec, LinkSettings, NetworkSpec, RouteEntry, RouteSpec};
 
 impl NetworkPlan {
@@ -26,6 +28,7 @@ impl NetworkPlan {
             judge.interface(interface, &pointer.key("networks").index(n), &mut plan);
         }
         judge.together(&mut plan);
+        default_gateways(spec, &mut plan);
         if plan.join.is_some() && spec.networks.len() > 1 {
             let text = "a namespace that is joined has its own interfaces; nothing can be made beside it";
             judge.say(&pointer.key("networks"), text);
@@ -34,22 +37,53 @@ impl NetworkPlan {
             let made = judge.route(route, &pointer.key("routes").index(n), &plan);
             plan.routes.extend(made);
         }
+        judge_outward::judge(&mut judge, spec, pointer, &mut plan);
         if judge.rejects.is_empty() { Ok(plan) } else { Err(judge.rejects) }
     }
 }
 
+/// Where an address of the first pool's is the default route's router unless this is said.
+const NO_GATEWAY: &str = "none";
+
+/// What is not said follows from the pools: a bridge has the first address of each, and the first interface
+/// with a pool has the default route of its protocol.
+fn default_gateways(spec: &NetworkSpec, plan: &mut NetworkPlan) {
+    let made = |interface: &&InterfaceSpec| !matches!(interface.kind.as_str(), "loopback" | "netns");
+    let specs: Vec<_> = spec.networks.iter().filter(made).collect();
+    if specs.len() != plan.interfaces.len() {
+        return; // one was no kind of network, which has been said
+    }
+    let is_v4 = |gateway: &IpAddr| gateway.is_ipv4();
+    let mut routed: Vec<bool> = plan.interfaces.iter().flat_map(|i| &i.gateways).map(is_v4).collect();
+    for (spec, interface) in specs.into_iter().zip(&mut plan.interfaces) {
+        for pool in &interface.pools {
+            let (Some(router), v4) = (first(*pool), pool.addr().is_ipv4()) else { continue };
+            if let InterfaceKind::Veth { bridge_addresses, .. } = &mut interface.kind
+                && !bridge_addresses.iter().any(|net| net.addr().is_ipv4() == v4)
+            {
+                bridge_addresses.push(router);
+            }
+            let none = if v4 { &spec.gateway } else { &spec.ipv6_gateway } == NO_GATEWAY;
+            if !none && !routed.contains(&v4) {
+                interface.gateways.push(router.addr());
+                routed.push(v4);
+            }
+        }
+    }
+}
+
 #[derive(Default)]
-struct Judge {
-    rejects: Vec<Reject>,
+pub(crate) struct Judge {
+    pub(crate) rejects: Vec<Reject>,
 }
 
 impl Judge {
-    fn say(&mut self, pointer: &Pointer, text: impl Into<String>) {
+    pub(crate) fn say(&mut self, pointer: &Pointer, text: impl Into<String>) {
         self.rejects.push(Reject::new(pointer.clone(), text));
     }
 
     /// A value that is given, or nothing; one that is wrong is said.
-    fn parse<T: FromStr>(&mut self, text: &str, pointer: &Pointer, what: &str) -> Option<T>
+    pub(crate) fn parse<T: FromStr>(&mut self, text: &str, pointer: &Pointer, what: &str) -> Option<T>
     where
         T::Err: Display,
     {
@@ -177,17 +211,19 @@ impl Judge {
         addresses.extend(self.net(&spec.address, &pointer.key("address")));
         addresses.extend(self.net(&spec.ipv6_address, &pointer.key("ipv6_address")));
         addresses.extend(self.nets(&spec.addresses, &pointer.key("addresses")));
-        let has_v6 = addresses.iter().any(|net| net.addr().is_ipv6());
+        let has_v6 = !spec.ipv6_pool.is_empty() || addresses.iter().any(|net| net.addr().is_ipv6());
         if has_v6 && mtu.is_some_and(|mtu| mtu < 1280) {
             self.say(&pointer.key("mtu"), "IPv6 takes an MTU of 1280 and more");
         }
         if spec.ipv6_address.parse().is_ok_and(|net: IpNet| net.addr().is_ipv4()) {
             self.say(&pointer.key("ipv6_address"), "this is an IPv4 address");
         }
+        let pools = self.pools(spec, pointer);
         let mut gateways = Vec::new();
         for (text, key) in [(&spec.gateway, "gateway"), (&spec.ipv6_gateway, "ipv6_gateway")] {
+            let text = if text == NO_GATEWAY { "" } else { text };
             let Some(gateway) = self.parse::<IpAddr>(text, &pointer.key(key), "an address") else { continue };
-            if !addresses.iter().any(|net| net.contains(&gateway)) {
+            if !addresses.iter().chain(&pools).any(|net| net.contains(&gateway)) {
                 let reject =
                     Reject::new(pointer.key(key), format!("{gateway} is in the network of no address here"));
                 self.rejects.push(
@@ -202,7 +238,27 @@ impl Judge {
         let settings = LinkSettings { mac, mtu, queue_length, master: None, up: false };
         let duplicate_detection = spec.duplicate_detection;
         let (pointer, name) = (pointer.clone(), spec.name.clone());
-        InterfacePlan { pointer, name, kind, settings, addresses, gateways, duplicate_detection }
+        InterfacePlan { pointer, name, kind, settings, addresses, pools, gateways, duplicate_detection }
+    }
+
+    fn pools(&mut self, spec: &InterfaceSpec, pointer: &Pointer) -> Vec<IpNet> {
+        let mut pools = Vec::new();
+        for (text, key, is_v4) in [(&spec.pool, "pool", true), (&spec.ipv6_pool, "ipv6_pool", false)] {
+            let pointer = pointer.key(key);
+            let Some(pool) = self.parse::<IpNet>(text, &pointer, "a subnet, such as 10.88.0.0/16") else {
+                continue;
+            };
+            let addresses = pool.trunc().addr();
+            if addresses.is_ipv4() != is_v4 {
+                self.say(&pointer, format!("this is a subnet of IPv{}", if is_v4 { 6 } else { 4 }));
+            } else if addresses.is_multicast() || addresses.is_loopback() || addresses.is_unspecified() {
+                self.say(&pointer, format!("{pool} has no addresses for interfaces"));
+            } else if first(pool).is_none() {
+                self.say(&pointer, format!("{pool} has no address beside the gateway's"));
+            }
+            pools.push(pool.trunc());
+        }
+        pools
     }
 
     fn number(&mut self, value: i64, least: u32, pointer: &Pointer) -> Option<u32> {

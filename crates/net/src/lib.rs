@@ -12,12 +12,14 @@
 //! the attributes of the device and its permanent addresses of global scope. Routes are not kept.
 
 mod apply;
+mod directory;
 mod error;
 mod firewall;
 #[cfg(test)]
 mod firewall_tests;
 mod interfaces;
 mod judge;
+mod judge_outward;
 mod link;
 mod mac;
 mod message;
@@ -26,6 +28,7 @@ mod names;
 mod network;
 mod nft;
 mod plan;
+mod plan_outward;
 #[cfg(test)]
 mod plan_tests;
 mod pool;
@@ -48,7 +51,10 @@ pub use move_device::move_device;
 pub use names::{RESOLVED_UPSTREAM, Resolver, hosts};
 pub use network::Network;
 pub use plan::{HostEnd, InterfaceKind, InterfacePlan, NetworkPlan, RoutePlan};
+pub use plan_outward::{AllowPlan, Destination, OutwardPlan, PublishPlan, UserMode};
 pub use pool::{Lease, Pool};
 pub use route::{AddressSettings, RouteEntry};
-pub use spec::{InterfaceSpec, NetworkSpec, RouteSpec};
+pub use spec::{
+    AllowSpec, DnsSpec, EgressSpec, HostSpec, InterfaceSpec, NetworkSpec, PortsSpec, PublishSpec, RouteSpec,
+};
 pub use state::{Counters, LinkState};

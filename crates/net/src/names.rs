@@ -55,12 +55,12 @@ pub fn hosts(
     Ok(text)
 }
 
-fn is_host(name: &str) -> bool {
+pub(crate) fn is_host(name: &str) -> bool {
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     (1..=253).contains(&name.len()) && name.bytes().all(good) && !name.starts_with(['-', '.'])
 }
 
-fn not_a_host(pointer: &Pointer, name: &str) -> Reject {
+pub(crate) fn not_a_host(pointer: &Pointer, name: &str) -> Reject {
     Reject::new(pointer.clone(), format!("{name:?} is not a host's name"))
         .hint("names have letters, digits, '-', '_' and '.', and at most 253 of them")
 }
@@ -71,7 +71,7 @@ fn not_a_host(pointer: &Pointer, name: &str) -> Reject {
 /// let host: cofferdam_net::Resolver = cofferdam_net::Resolver::parse("nameserver 192.0.2.1\nsearch a b\n");
 /// assert_eq!(host.to_string(), "nameserver 192.0.2.1\nsearch a b\n");
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Resolver {
     /// The servers, in the order in which they are asked; the C library asks the first three.
     pub nameservers: Vec<IpAddr>,

@@ -9,7 +9,7 @@ use cofferdam_oci::Pointer;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::{BridgePort, IpvlanMode, LinkSettings, MacvlanMode, RouteEntry};
+use crate::{BridgePort, IpvlanMode, LinkSettings, MacvlanMode, OutwardPlan, Resolver, RouteEntry, UserMode};
 
 /// What is to be made.
 ///
@@ -35,6 +35,14 @@ pub struct NetworkPlan {
     pub interfaces: Vec<InterfacePlan>,
     /// The routes that are added when all interfaces are up.
     pub routes: Vec<RoutePlan>,
+    /// Further names for `/etc/hosts`.
+    pub hosts: Vec<(IpAddr, Vec<String>)>,
+    /// What `/etc/resolv.conf` says; what is empty is as the host has it.
+    pub dns: Resolver,
+    /// What leaves and reaches the container through the host.
+    pub outward: OutwardPlan,
+    /// The program that carries packets for users without rights over the host's network.
+    pub user_mode: Option<UserMode>,
 }
 
 /// An interface that is to be made.
@@ -42,7 +50,7 @@ pub struct NetworkPlan {
 /// ```
 /// # use cofferdam_net::{InterfaceSpec, NetworkPlan, NetworkSpec};
 /// # let spec = InterfaceSpec { kind: "move".into(), device: "eth1".into(), ..Default::default() };
-/// # let spec = NetworkSpec { networks: vec![spec], routes: vec![] };
+/// # let spec = NetworkSpec { networks: vec![spec], ..Default::default() };
 /// let plan = NetworkPlan::new(&spec, &Default::default()).unwrap();
 /// let interface: &cofferdam_net::InterfacePlan = &plan.interfaces[0];
 /// assert_eq!(interface.kind, cofferdam_net::InterfaceKind::Move { device: "eth1".into() });
@@ -59,8 +67,10 @@ pub struct InterfacePlan {
     pub kind: InterfaceKind,
     /// What it gets inside.
     pub settings: LinkSettings,
-    /// Its addresses.
+    /// Its addresses, those of pools excepted until they are leased.
     pub addresses: Vec<IpNet>,
+    /// The subnets out of which it gets further ones.
+    pub pools: Vec<IpNet>,
     /// The routers of its default routes, one for each protocol at most.
     pub gateways: Vec<IpAddr>,
     /// Whether IPv6 addresses are first checked for being somebody else's.
@@ -122,7 +132,7 @@ pub enum HostEnd {
 /// ```
 /// # use cofferdam_net::{NetworkPlan, NetworkSpec, RouteSpec};
 /// # let route = RouteSpec { destination: "192.0.2.0/24".into(), interface_name: "lo".into(), ..Default::default() };
-/// # let spec = NetworkSpec { networks: vec![], routes: vec![route] };
+/// # let spec = NetworkSpec { routes: vec![route], ..Default::default() };
 /// let plan = NetworkPlan::new(&spec, &Default::default()).unwrap();
 /// let route: &cofferdam_net::RoutePlan = &plan.routes[0];
 /// assert_eq!(route.interface.as_deref(), Some("lo"));

@@ -19,7 +19,7 @@ impl Scratch {
     }
 
     fn site(&self) -> Site {
-        Site::new(Network::here().unwrap(), &self.0).unwrap()
+        Site::new(Network::here().unwrap(), &self.0)
     }
 }
 
@@ -40,8 +40,10 @@ fn plan(text: &str) -> NetworkPlan {
 }
 
 fn made(site: &mut Site, plan: &NetworkPlan) -> Result<(File, Made), Error> {
-    let namespace = new_network();
-    let made = site.make(plan, &mut Network::at(&namespace)?, &namespace, |_| Ok(()))?;
+    let (mut plan, namespace) = (plan.clone(), new_network());
+    let mut made = site.intend(&plan, &format!("{:?}", std::thread::current().id()))?;
+    site.lease(&mut plan, &made, |_| true)?;
+    site.make(&plan, &mut made, &mut Network::at(&namespace)?, &namespace)?;
     Ok((namespace, made))
 }
 
@@ -157,7 +159,7 @@ fn containers_on_a_made_bridge_talk_and_the_bridge_goes_with_the_last() {
         site.remove(&of_b).unwrap();
         site.remove(&of_b).unwrap();
         assert!(names().is_empty(), "{:?}", names());
-        assert_eq!(std::fs::read_dir(&scratch.0).unwrap().count(), 1, "the lock is all that is left");
+        assert!(!scratch.0.exists(), "no record is left");
     });
 }
 
@@ -174,18 +176,15 @@ fn what_fails_half_way_leaves_nothing_and_says_who_asked() {
             r#"{"networks": [{"type": "veth", "bridge": "br0", "address": "10.9.0.2/24"},
                 {"type": "move", "device": "not-there"}]}"#,
         );
-        let mut notes = Vec::new();
         let namespace = new_network();
         let mut inside = Network::at(&namespace).unwrap();
-        let error = site.make(&half, &mut inside, &namespace, |made| {
-            notes.push(made.clone());
-            Ok(())
-        });
-        let error = error.unwrap_err();
+        let mut made = site.intend(&half, "half").unwrap();
+        assert_eq!((made.veths.len(), made.bridges.len()), (1, 1));
+        let error = site.make(&half, &mut made, &mut inside, &namespace).unwrap_err();
         assert_eq!((error.errno, error.pointer.unwrap().as_str()), (Errno::ENODEV.0, "/networks/1"));
         assert!(names().is_empty(), "{:?}", names());
         assert_eq!(inside.links().unwrap().len(), 1);
-        assert_eq!((notes[0].veths.len(), notes[1].veths.len()), (1, 0));
+        assert_eq!(made, Made::default());
     });
 }
 
@@ -196,12 +195,10 @@ fn what_was_noted_before_a_crash_is_enough_to_remove_it_all() {
         let two =
             plan(r#"{"networks": [{"type": "veth", "bridge": "br0"}, {"type": "veth", "bridge": "br1"}]}"#);
         let namespace = new_network();
-        let mut noted = Vec::new();
-        let note = |made: &Made| {
-            noted = serde_json::to_vec(made)?;
-            Ok(())
-        };
-        scratch.site().make(&two, &mut Network::at(&namespace).unwrap(), &namespace, note).unwrap();
+        let mut made = scratch.site().intend(&two, "two").unwrap();
+        let noted = serde_json::to_vec(&made).unwrap();
+        let mut inside = Network::at(&namespace).unwrap();
+        scratch.site().make(&two, &mut made, &mut inside, &namespace).unwrap();
         assert_eq!(names().len(), 4);
         scratch.site().remove(&serde_json::from_slice(&noted).unwrap()).unwrap();
         assert!(names().is_empty(), "{:?}", names());
@@ -259,18 +256,21 @@ fn a_hundred_come_and_go_at_once_and_leave_nothing() {
     in_new_network(|| {
         let scratch = Scratch::new("hundred");
         let here = File::open("/proc/thread-self/ns/net").unwrap();
+        let taken = std::sync::Mutex::new(std::collections::HashSet::new());
         let one = |n: u32| {
-            let pool = Pool::open(&scratch.0.join("pool"), "10.9.0.0/24".parse().unwrap()).unwrap();
-            let pool = pool.reserve("10.9.0.1".parse().unwrap());
-            let address = pool.lease(&n.to_string(), |_| true).unwrap();
-            let mut site = Site::new(Network::at(&here).unwrap(), &scratch.0).unwrap();
-            let plan = plan(&format!(
-                r#"{{"networks": [{{"type": "veth", "bridge": "br0", "bridge_addresses": ["10.9.0.1/24"], "address": "{address}", "gateway": "10.9.0.1"}}]}}"#
-            ));
-            let (namespace, made) = made(&mut site, &plan).unwrap();
+            let mut site = Site::new(Network::at(&here).unwrap(), &scratch.0);
+            let mut plan = plan(
+                r#"{"networks": [{"type": "veth", "bridge": "br0", "pool": "10.9.0.0/24", "ipv6_pool": "fd00:9::/64"}]}"#,
+            );
+            let mut made = site.intend(&plan, &n.to_string()).unwrap();
+            site.lease(&mut plan, &made, |_| true).unwrap();
+            let had = plan.interfaces[0].addresses.clone();
+            assert!(had.iter().all(|net| taken.lock().unwrap().insert(*net)), "{had:?}");
+            let namespace = new_network();
+            site.make(&plan, &mut made, &mut Network::at(&namespace).unwrap(), &namespace).unwrap();
             drop(namespace);
+            assert!(had.iter().all(|net| taken.lock().unwrap().remove(net)));
             site.remove(&made).unwrap();
-            pool.release(&n.to_string()).unwrap();
         };
         let one = &one;
         std::thread::scope(|scope| {
@@ -279,7 +279,6 @@ fn a_hundred_come_and_go_at_once_and_leave_nothing() {
             }
         });
         assert!(names().is_empty(), "{:?}", names());
-        let pool = Pool::open(&scratch.0.join("pool"), "10.9.0.0/24".parse().unwrap()).unwrap();
-        assert!(pool.leases().unwrap().is_empty());
+        assert!(!scratch.0.exists(), "no lease and no mark is left");
     });
 }

@@ -1,23 +1,23 @@
 //! Addresses from a pool: no two containers get the same one.
 //!
-//! Called by whoever makes containers, before their networks. It owns one directory: a file of leases,
-//! replaced as a whole, and a file whose lock (flock(2)) every change holds. No state is in memory, so any
-//! number of processes may use one directory.
+//! Called by whoever makes containers, before their networks. It owns one file of leases in a directory,
+//! replaced as a whole while the directory's lock is held. No state is in memory, so any number of processes
+//! may use one directory.
 
-use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cofferdam_sys::Errno;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::directory::{self, Directory};
 use crate::socket::Refusal;
 
 const FORMAT: u32 = 1;
+const FILE: &str = "leases.json";
 
 /// An address that somebody has.
 ///
@@ -67,7 +67,7 @@ struct Leases {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Pool {
-    directory: PathBuf,
+    directory: Directory,
     subnet: IpNet,
     reserved: Vec<IpAddr>,
 }
@@ -79,9 +79,13 @@ impl Pool {
     /// # Errors
     /// As making the directory.
     pub fn open(directory: &Path, subnet: IpNet) -> Result<Self, Error> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|error| failed(directory, "making the directory", &error))?;
-        Ok(Self { directory: directory.to_owned(), subnet: subnet.trunc(), reserved: Vec::new() })
+        let pool = Self::of(Directory::new(directory), subnet);
+        pool.directory.lock()?;
+        Ok(pool)
+    }
+
+    pub(crate) fn of(directory: Directory, subnet: IpNet) -> Self {
+        Self { directory, subnet: subnet.trunc(), reserved: Vec::new() }
     }
 
     /// Never gives this address.
@@ -145,8 +149,26 @@ impl Pool {
     /// # Errors
     /// As reading the directory.
     pub fn leases(&self) -> Result<Vec<Lease>, Error> {
-        let _lock = self.lock()?;
+        let _lock = self.directory.lock()?;
         Ok(self.read()?.leases)
+    }
+
+    /// Gives back all whose id is meant. When nobody has one any more the file goes, and what it says of
+    /// which address was the latest.
+    pub(crate) fn release_if(
+        directory: &Directory,
+        mut meant: impl FnMut(&str) -> bool,
+    ) -> Result<(), Error> {
+        let pool = Self::of(directory.clone(), IpNet::default());
+        let lock = directory.lock()?;
+        let mut kept = pool.read()?;
+        kept.leases.retain(|lease| !meant(&lease.id));
+        if kept.leases.is_empty() {
+            directory::remove(&directory.file(FILE))?;
+            directory.tidy(&lock);
+            return Ok(());
+        }
+        pool.write(&kept)
     }
 
     /// The next address after the latest one that nobody has.
@@ -171,16 +193,8 @@ impl Pool {
         )
     }
 
-    fn lock(&self) -> Result<File, Error> {
-        let path = self.directory.join("lock");
-        let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = open.map_err(|error| failed(&path, "opening the lock", &error))?;
-        file.lock().map_err(|error| failed(&path, "locking", &error))?;
-        Ok(file)
-    }
-
     fn read(&self) -> Result<Leases, Error> {
-        let path = self.directory.join("leases.json");
+        let path = self.directory.file(FILE);
         let text = match std::fs::read(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Leases::default()),
             other => other.map_err(|error| failed(&path, "reading", &error))?,
@@ -202,18 +216,22 @@ impl Pool {
 
     /// Reads, changes and replaces the file under the lock; a failed change leaves it as it was.
     fn change<T>(&self, change: impl FnOnce(&mut Leases) -> Result<T, Error>) -> Result<T, Error> {
-        let _lock = self.lock()?;
+        let _lock = self.directory.lock()?;
         let mut kept = self.read()?;
         let result = change(&mut kept)?;
         kept.format = FORMAT;
-        let (path, new) = (self.directory.join("leases.json"), self.directory.join("leases.new"));
+        self.write(&kept)?;
+        Ok(result)
+    }
+
+    fn write(&self, kept: &Leases) -> Result<(), Error> {
+        let (path, new) = (self.directory.file(FILE), self.directory.file("leases.new"));
         let write = || {
-            let text = serde_json::to_vec(&kept)?;
+            let text = serde_json::to_vec(kept)?;
             std::fs::write(&new, text)?;
             std::fs::rename(&new, &path)
         };
-        write().map_err(|error| failed(&path, "writing", &error))?;
-        Ok(result)
+        write().map_err(|error| failed(&path, "writing", &error))
     }
 }
 
@@ -223,6 +241,13 @@ fn failed(path: &Path, part: &str, error: &io::Error) -> Error {
         said: error.raw_os_error().is_none().then(|| error.to_string()),
     };
     Error::of("keeping leases in", path.display().to_string(), part, refusal)
+}
+
+/// The first address of a subnet that an interface can have, when another one is left.
+pub(crate) fn first(subnet: IpNet) -> Option<IpNet> {
+    let (first, last) = bounds(subnet)?;
+    let address = to_address(first, subnet.addr().is_ipv4()).filter(|_| first < last)?;
+    IpNet::new(address, subnet.prefix_len()).ok()
 }
 
 /// The first and the last address that an interface can have.
@@ -256,6 +281,7 @@ fn to_address(number: u128, is_v4: bool) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
+    use std::path::PathBuf;
 
     use super::*;
 
