@@ -180,6 +180,21 @@ impl Container {
         self.saved.cgroup.paths()
     }
 
+    /// The interfaces of its network, as far as they are the runtime's work: addresses of pools, for
+    /// example, are known only since it was made.
+    ///
+    /// ```no_run
+    /// # fn f(container: &cofferdam::Container) {
+    /// for interface in container.network_interfaces() {
+    ///     println!("{}: {}", interface.name, interface.addresses.join(", "));
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn network_interfaces(&self) -> &[crate::NetworkInterface] {
+        self.saved.network.as_ref().map(|network| network.interfaces.as_slice()).unwrap_or_default()
+    }
+
     /// When it was made, RFC 3339 with nanoseconds, UTC.
     #[must_use]
     pub fn created(&self) -> &str {

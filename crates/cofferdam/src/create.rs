@@ -15,6 +15,7 @@ use cofferdam_sys::clone3::CLONE_NEWPID;
 use crate::container::Container;
 use crate::decide::{Decision, check_preserved, check_terminal, decide};
 use crate::lower::{self, Lowered};
+use crate::network::Wires;
 use crate::notify::{self, Notify};
 use crate::opened::Opened;
 use crate::options::{CreateOptions, Streams};
@@ -72,8 +73,7 @@ pub(crate) fn make(
     mut options: CreateOptions,
     until: Until,
 ) -> Result<Made> {
-    let own_notify = options.notify_socket.is_some().then(|| notify::directory(&store.dir(id)));
-    let decision = decide(id, bundle, &options, own_notify)?;
+    let decision = decide(id, bundle, &options, Some(&store.dir(id)))?;
     check_terminal(
         decision.init.process.terminal.is_some(),
         options.console_socket.as_ref(),
@@ -83,7 +83,13 @@ pub(crate) fn make(
     let claim = store.claim(id)?;
     let mut saved = saved(id, bundle, &decision);
     saved.prepared = until == Until::Prepared;
+    let mut wires = decision.network.as_ref().map(|plan| Wires::intend(plan, claim.dir())).transpose()?;
+    saved.network = wires.as_ref().map(Wires::saved);
     saved.write(claim.dir())?;
+    if let Some(wires) = &mut wires {
+        wires.prepare(&bundle.spec, &saved.rootfs, claim.dir())?;
+        saved.network = Some(wires.saved());
+    }
     let notify = notify(&claim, &options, until)?;
     let making = Making::begin(&decision.cgroup)?;
     let stdio = std::mem::take(&mut options.stdio);
@@ -95,6 +101,7 @@ pub(crate) fn make(
         options: &options,
         making: Some(making),
         cgroup: None,
+        wires,
         claim: &claim,
         until,
         saved,
@@ -111,6 +118,7 @@ pub(crate) fn make(
     if let Some(cgroup) = &keeper.cgroup {
         cgroup.keep();
     }
+    keeper.wires.iter_mut().for_each(Wires::keep);
     claim.keep();
     let (saved, terminal) = (keeper.saved.clone(), keeper.terminal.take());
     drop(keeper);
@@ -163,6 +171,7 @@ impl Birth<'_> {
         inputs.overlay.clone_from(&self.decision.overlay);
         inputs.parent = self.decision.parent;
         inputs.prepared = self.until == Until::Prepared;
+        inputs.network = self.decision.network.is_some();
         inputs.parent_death_signal = self.decision.parent_death_signal;
         inputs.ignored_signals = self.decision.facts.ignored_signals;
         let lowered = lower::init(plan, &inputs);
@@ -185,6 +194,7 @@ struct Keeper<'a> {
     options: &'a CreateOptions,
     making: Option<Making<'a>>,
     cgroup: Option<Cgroup>,
+    wires: Option<Wires>,
     claim: &'a Claim,
     until: Until,
     saved: Saved,
@@ -217,6 +227,7 @@ impl Parent for Keeper<'_> {
     fn hooks(&mut self, pid: i32) -> Result<Option<OwnedFd>> {
         let plan = &self.decision.init;
         crate::network::move_devices(&plan.net_devices, pid)?;
+        self.wires.iter_mut().try_for_each(|wires| wires.make(pid))?;
         let state = self.saved.state("creating");
         hooks::run(&plan.hooks.prestart, "prestart", &state, &self.bundle.dir)?;
         hooks::run(&plan.hooks.create_runtime, "createRuntime", &state, &self.bundle.dir)?;

@@ -2,15 +2,16 @@
 //!
 //! Called by create and by [`crate::plan()`]: what is printed is what is done.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cofferdam_cgroup::{CgroupPlan, Hierarchies, Ignored, PlanOptions, V1Hierarchy, Version};
+use cofferdam_net::NetworkPlan;
 use cofferdam_oci::{Reject, Resources};
 use cofferdam_plan::{CgroupDir, HostFacts, InitPlan, Options, plan_init};
 
 use crate::options::{CreateOptions, Parent, TerminalMode};
 use crate::overlay::{self, OverlayPlan};
-use crate::{Bundle, ContainerId, Error, ErrorKind, Result};
+use crate::{Bundle, ContainerId, Error, ErrorKind, Result, network, notify};
 
 /// Everything that is decided before anything is made.
 #[derive(Debug)]
@@ -20,22 +21,24 @@ pub(crate) struct Decision {
     pub(crate) init: InitPlan,
     /// A writable layer over the root, in memory.
     pub(crate) overlay: Option<OverlayPlan>,
+    /// Its network, if there is more to make than loopback.
+    pub(crate) network: Option<NetworkPlan>,
     /// Whose child the first process is.
     pub(crate) parent: Parent,
     /// What the first process is sent when whoever made it ends.
     pub(crate) parent_death_signal: Option<u32>,
 }
 
-/// `notify` is the directory of the container's notify socket, when it has one.
+/// `state` is the container's directory, when it has one.
 pub(crate) fn decide(
     id: &ContainerId,
     bundle: &Bundle,
     options: &CreateOptions,
-    notify: Option<PathBuf>,
+    state: Option<&Path>,
 ) -> Result<Decision> {
     let hierarchies = Hierarchies::detect()?;
     let facts = crate::facts::gather(&bundle.spec, &hierarchies)?;
-    decide_with(facts, &hierarchies, id, bundle, options, notify)
+    decide_with(facts, &hierarchies, id, bundle, options, state)
 }
 
 /// The same with facts that somebody else has.
@@ -45,7 +48,7 @@ pub(crate) fn decide_with(
     id: &ContainerId,
     bundle: &Bundle,
     options: &CreateOptions,
-    notify: Option<PathBuf>,
+    state: Option<&Path>,
 ) -> Result<Decision> {
     if options.systemd_cgroup {
         return Err(Error::new(ErrorKind::Host, "cgroups by systemd are not supported")
@@ -63,9 +66,11 @@ pub(crate) fn decide_with(
             ignored: Vec::new(),
         }
     });
-    let mut plan_options = plan_options(id, bundle, options);
-    plan_options.notify_socket = notify.is_some();
-    plan_options.notify_directory = notify;
+    let network = network::decide(bundle, &mut rejects);
+    let mut plan_options = plan_options(id, bundle, options, state);
+    if let Some((plan, state)) = network.as_ref().zip(state) {
+        plan_options.files = network::own_files(plan, state);
+    }
     plan_options.cgroup_dirs = cgroup.dirs.iter().map(|d| seen(hierarchies, d)).collect();
     let init = plan_init(spec, &facts, &plan_options);
     let params = overlay::params(bundle, &mut rejects);
@@ -78,6 +83,7 @@ pub(crate) fn decide_with(
                 cgroup,
                 init,
                 overlay,
+                network: network.filter(network::is_made),
                 parent: options.parent,
                 parent_death_signal: options.parent_death_signal,
             })
@@ -140,8 +146,11 @@ fn seen(hierarchies: &Hierarchies, d: &cofferdam_cgroup::CgroupDir) -> CgroupDir
     }
 }
 
-fn plan_options(id: &ContainerId, bundle: &Bundle, options: &CreateOptions) -> Options {
+fn plan_options(id: &ContainerId, bundle: &Bundle, options: &CreateOptions, state: Option<&Path>) -> Options {
+    let notify = state.filter(|_| options.notify_socket.is_some()).map(notify::directory);
     Options {
+        notify_socket: notify.is_some(),
+        notify_directory: notify,
         bundle: bundle.dir.clone(),
         id: id.as_str().to_owned(),
         no_pivot: options.no_pivot,

@@ -40,10 +40,11 @@ pub fn in_place(bundle: &Bundle, keep: &[i32]) -> Result<Infallible> {
     })?;
     let options = CreateOptions { no_cgroups: true, no_new_keyring: true, ..CreateOptions::default() };
     let decision = decide(&ContainerId::unique(), bundle, &options, None)?;
+    if decision.network.is_some() {
+        return Err(parentless(doing, &Pointer::new("/annotations").key(crate::NETWORK_ANNOTATION)));
+    }
     if let Some(field) = a_parents(&decision.init, &bundle.spec) {
-        return Err(Error::new(ErrorKind::Configuration, doing)
-            .with_detail("this needs a parent")
-            .with_pointer(&Pointer::new(field)));
+        return Err(parentless(doing, &Pointer::new(field)));
     }
     let signal = cofferdam_sys::prctl::pdeathsig().map_err(|e| Error::system(doing, e))?;
     let opened = Opened::for_init(&decision.init, Streams::Inherit, None)?;
@@ -57,6 +58,10 @@ pub fn in_place(bundle: &Bundle, keep: &[i32]) -> Result<Infallible> {
         Err(frame) => Err(Failure::here(frame).render(program.steps())),
         Ok(()) => Err(Error::new(ErrorKind::System, doing).with_detail("the program was not executed")),
     }
+}
+
+fn parentless(doing: &'static str, field: &Pointer) -> Error {
+    Error::new(ErrorKind::Configuration, doing).with_detail("this needs a parent").with_pointer(field)
 }
 
 /// The field of the configuration that a parent must obey, if there is one.

@@ -85,6 +85,7 @@ mod procfile;
 mod sockets;
 
 pub use cofferdam_cgroup as cgroup;
+pub use cofferdam_net as net;
 pub use cofferdam_oci as oci;
 
 /// For the fuzzer: whether these bytes are a state file.
@@ -106,6 +107,7 @@ pub use container::{Container, Status};
 pub use error::{Error, ErrorKind, Result};
 pub use features::features;
 pub use id::ContainerId;
+pub use network::{NETWORK_ANNOTATION, NetworkInterface};
 pub use notify::Notify;
 pub use options::{CreateOptions, ExecOptions, Parent, Streams, TerminalMode};
 pub use process::{ExitStatus, Process};

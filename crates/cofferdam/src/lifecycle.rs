@@ -143,6 +143,7 @@ impl Container {
     pub(crate) fn remove_all(&self) -> Result<Vec<Error>> {
         self.end_init()?;
         self.remove_cgroup()?;
+        self.saved.network.iter().try_for_each(crate::network::remove)?;
         crate::rdt::remove(&self.saved.resctrl)?;
         let hooks = self.hooks().unwrap_or_default();
         let failed =

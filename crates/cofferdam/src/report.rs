@@ -7,13 +7,14 @@ use std::fmt;
 use serde::Serialize;
 
 use cofferdam_cgroup::{Hierarchies, Version};
+use cofferdam_net::{InterfaceKind, InterfacePlan, NetworkPlan, RoutePlan};
 
 use crate::decide::{Decision, decide_with};
 use crate::lower::{self, Inputs};
 use crate::options::CreateOptions;
 use crate::program::Step;
 use crate::store::Store;
-use crate::{Bundle, ContainerId, Result, facts, notify};
+use crate::{Bundle, ContainerId, Result, facts};
 
 /// What creating and starting a container would do.
 ///
@@ -32,6 +33,9 @@ pub struct PlanReport {
     pub uid: u32,
     /// The steps.
     pub steps: Vec<ReportedStep>,
+    /// The network, if there is more to make than loopback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<cofferdam_net::NetworkPlan>,
     /// What is odd but obeyed all the same.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -91,9 +95,9 @@ pub fn plan(store: &Store, id: &ContainerId, bundle: &Bundle, options: &CreateOp
     let hierarchies = Hierarchies::detect()?;
     let facts = facts::for_whom(facts::gather(&bundle.spec, &hierarchies)?, &bundle.spec, options.rootless);
     let uid = facts.euid;
-    let notify = options.notify_socket.is_some().then(|| notify::directory(&store.dir(id)));
-    let decision = decide_with(facts, &hierarchies, id, bundle, options, notify)?;
-    Ok(PlanReport { id: id.to_string(), uid, steps: steps(&decision), warnings: warnings(&decision) })
+    let mut decision = decide_with(facts, &hierarchies, id, bundle, options, Some(&store.dir(id)))?;
+    let (steps, warnings) = (steps(&decision), warnings(&decision));
+    Ok(PlanReport { id: id.to_string(), uid, steps, network: decision.network.take(), warnings })
 }
 
 fn warnings(decision: &Decision) -> Vec<String> {
@@ -145,7 +149,27 @@ fn hooks(decision: &Decision) -> Vec<ReportedStep> {
     let prestart = h.prestart.iter().map(|h| parent("running prestart hook", &h.path, h.pointer.as_str()));
     let create =
         h.create_runtime.iter().map(|h| parent("running createRuntime hook", &h.path, h.pointer.as_str()));
-    moved.chain(prestart).chain(create).collect()
+    moved.chain(decision.network.iter().flat_map(network)).chain(prestart).chain(create).collect()
+}
+
+fn network(plan: &NetworkPlan) -> Vec<ReportedStep> {
+    let interface = |i: &InterfacePlan| {
+        let kind = match &i.kind {
+            InterfaceKind::Veth { bridge, .. } => format!("veth on {bridge}"),
+            InterfaceKind::Macvlan { device, .. } => format!("macvlan on {device}"),
+            InterfaceKind::Ipvlan { device, .. } => format!("ipvlan on {device}"),
+            InterfaceKind::Move { device } => format!("{device}, moved"),
+        };
+        let addresses = i.addresses.iter().map(ToString::to_string);
+        let pools = i.pools.iter().map(|pool| format!("one of {pool}"));
+        let all: Vec<_> = std::iter::once(kind).chain(addresses).chain(pools).collect();
+        parent("making network interface", format!("{} ({})", i.name, all.join(", ")), i.pointer.as_str())
+    };
+    let route = |r: &RoutePlan| {
+        let via = r.route.gateway.map(|gateway| format!(" via {gateway}")).unwrap_or_default();
+        parent("adding route", format!("{}{via}", r.route.destination), r.pointer.as_str())
+    };
+    plan.interfaces.iter().map(interface).chain(plan.routes.iter().map(route)).collect()
 }
 
 fn child(step: &Step) -> ReportedStep {
@@ -163,6 +187,7 @@ fn inputs(decision: &Decision) -> Inputs {
         namespaces: vec![-1; decision.init.join.len()],
         start: Some(-1),
         overlay: decision.overlay.clone(),
+        network: decision.network.is_some(),
         parent: decision.parent,
         init: -1,
         ..Inputs::default()

@@ -52,6 +52,9 @@ pub(crate) struct Saved {
     /// What the process does once it is started, to say which of it failed.
     #[serde(default)]
     pub(crate) late: LateSteps,
+    /// Its network, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network: Option<crate::network::SavedNetwork>,
     /// Directories of resctrl that go with the container.
     #[serde(default)]
     pub(crate) resctrl: Vec<PathBuf>,
@@ -78,6 +81,7 @@ impl Saved {
             prepared: false,
             late_hooks: true,
             late: LateSteps::default(),
+            network: None,
             resctrl: Vec::new(),
             no_new_keyring: false,
         }

@@ -157,7 +157,8 @@ impl Site {
             let removed = self.remove_bridge(name);
             result = result.and(removed);
         }
-        result.and(self.release(made))
+        let released = self.release(made);
+        result.and(released)
     }
 
     fn release(&self, made: &Made) -> Result<(), Error> {

@@ -74,6 +74,15 @@ impl Network {
         Self { socket: Netlink::of(socket) }
     }
 
+    /// A number of the namespace that no other one has until the next boot (Linux 5.14).
+    ///
+    /// # Errors
+    /// `ENOPROTOOPT` when the kernel has no such numbers.
+    pub fn cookie(&self) -> Result<u64, Error> {
+        let asking = |errno: Errno| Error::asking("its number", errno.into());
+        cofferdam_sys::socket::netns_cookie(self.socket.raw()).map_err(asking)
+    }
+
     /// All links.
     ///
     /// # Errors

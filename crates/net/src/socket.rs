@@ -109,6 +109,14 @@ impl Netlink {
         Self { socket: Channel::Given(socket), sequence: 0 }
     }
 
+    /// Its descriptor.
+    pub(crate) fn raw(&self) -> i32 {
+        match &self.socket {
+            Channel::Own(socket) => socket.as_raw_fd(),
+            Channel::Given(fd) => fd.as_raw_fd(),
+        }
+    }
+
     /// In another namespace: a thread goes there, opens the socket and ends.
     pub(crate) fn open_in(namespace: &File) -> Result<Self> {
         Self::open_protocol_in(namespace.as_fd(), NETLINK_ROUTE)

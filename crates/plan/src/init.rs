@@ -31,8 +31,28 @@ pub struct Options {
     /// Directory on the host that holds `notify.sock`; bound read-only at [`crate::NOTIFY_DIRECTORY`] if
     /// `notify_socket`. `None` when the mount is made elsewhere.
     pub notify_directory: Option<PathBuf>,
+    /// Files that are made for the container and bound read-only inside, unless the document mounts something
+    /// there.
+    pub files: Vec<OwnFile>,
     /// Number of descriptors from 3 on that the process keeps (`--preserve-fds`, `LISTEN_FDS`).
     pub preserve_fds: u32,
+}
+
+/// A file that is made for a container.
+///
+/// ```
+/// let pointer = cofferdam_oci::Pointer::root();
+/// let hosts = cofferdam_plan::OwnFile { pointer, source: "/run/box/hosts".into(), target: "/etc/hosts".into() };
+/// assert_eq!(cofferdam_plan::Options { files: vec![hosts], ..Default::default() }.files.len(), 1);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnFile {
+    /// What asks for it.
+    pub pointer: Pointer,
+    /// The file on the host.
+    pub source: PathBuf,
+    /// Where it is seen inside.
+    pub target: String,
 }
 
 /// One of the container's cgroup directories.

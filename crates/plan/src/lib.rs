@@ -66,7 +66,7 @@ mod user;
 pub use facts::{HostFacts, V1Mount};
 pub use init::{
     CgroupDir, Device, DeviceKind, DeviceSource, ExecOptions, ExecPlan, HookPlan, HooksPlan, IdMaps,
-    InitPlan, JoinNamespace, NetDevicePlan, Options, Pivot, RdtPlan, RootPlan, Setgroups, Symlink,
+    InitPlan, JoinNamespace, NetDevicePlan, Options, OwnFile, Pivot, RdtPlan, RootPlan, Setgroups, Symlink,
     SysctlPlan, TimeOffsetPlan,
 };
 pub use mount::{

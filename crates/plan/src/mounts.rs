@@ -2,6 +2,8 @@
 //!
 //! Called by the init plan. See mount(2), open_tree(2), mount_setattr(2).
 
+use std::path::Path;
+
 use cofferdam_oci::{Mount, Pointer};
 
 use crate::bits::{
@@ -11,7 +13,7 @@ use crate::bits::{
 use crate::findings::Findings;
 use crate::mount_options::MountOptions;
 use crate::scene::Scene;
-use crate::{BindOpen, FsParam, HostPath, IdmapPlan, InPath, MountKind, MountPlan};
+use crate::{BindOpen, FsParam, HostPath, IdmapPlan, InPath, MountKind, MountPlan, OwnFile};
 use crate::{cgroup_mount, idmaps, proc_mount};
 
 /// Judges all mounts.
@@ -28,6 +30,8 @@ pub(crate) fn decide(scene: &Scene<'_>, findings: &mut Findings) -> Vec<MountPla
     let one = |(i, mount): (usize, &Mount)| decide_one(scene, &list.index(i), mount, findings);
     let mut plans: Vec<MountPlan> = mounts.iter().enumerate().filter_map(one).collect();
     plans.extend(notify(scene));
+    let files = files(scene, &plans);
+    plans.extend(files);
     plans
 }
 
@@ -256,13 +260,28 @@ fn mapped_ids(scene: &Scene<'_>, at: &Pointer, options: &MountOptions, findings:
 /// The directory of the notify socket (sd_notify(3)), read-only at /run/notify.
 fn notify(scene: &Scene<'_>) -> Option<MountPlan> {
     let directory = scene.options.notify_directory.as_ref().filter(|_| scene.options.notify_socket)?;
+    read_only(scene, Pointer::root(), directory, crate::NOTIFY_DIRECTORY)
+}
+
+/// Files that are made for the container, where the document mounts nothing.
+fn files(scene: &Scene<'_>, mounts: &[MountPlan]) -> Vec<MountPlan> {
+    if !scene.spaces.own(CLONE_NEWNS) {
+        return Vec::new();
+    }
+    let one = |file: &OwnFile| read_only(scene, file.pointer.clone(), &file.source, &file.target);
+    let made = scene.options.files.iter().filter_map(one);
+    made.filter(|file| mounts.iter().all(|mount| mount.target != file.target)).collect()
+}
+
+/// Something of the runtime's that the container sees and does not change.
+fn read_only(scene: &Scene<'_>, pointer: Pointer, source: &Path, target: &str) -> Option<MountPlan> {
     let mut options = MountOptions::default();
     options.attr.turn_on(MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
     Some(MountPlan {
-        pointer: Pointer::root(),
-        target: InPath::new(crate::NOTIFY_DIRECTORY)?,
+        pointer,
+        target: InPath::new(target)?,
         kind: MountKind::Bind {
-            source: HostPath::new(directory, &scene.options.bundle)?,
+            source: HostPath::new(source, &scene.options.bundle)?,
             recursive: false,
             open: BindOpen::Parent,
             copy_symlink: false,

@@ -220,3 +220,24 @@ pub fn peer(socket: i32) -> Result<(i32, u32, u32)> {
     let [pid, uid, gid] = credentials;
     Ok((pid.cast_signed(), uid, gid))
 }
+
+/// The number of the network namespace that a socket belongs to, which no other one has until the next boot;
+/// socket(7), `SO_NETNS_COOKIE`. Linux 5.14.
+///
+/// # Errors
+/// `ENOPROTOOPT` before.
+///
+/// ```
+/// use cofferdam_sys::socket::*;
+/// let number = netns_cookie(route().unwrap().raw()).unwrap();
+/// assert_eq!(netns_cookie(route().unwrap().raw()), Ok(number));
+/// ```
+pub fn netns_cookie(socket: i32) -> Result<u64> {
+    const SO_NETNS_COOKIE: u32 = 71;
+    let (mut cookie, mut length) = (0u64, 8u32);
+    // SAFETY: room for the eight bytes of the number, and their number.
+    unsafe {
+        syscall!(nr::GETSOCKOPT, socket, SOL_SOCKET, SO_NETNS_COOKIE, &raw mut cookie, &raw mut length)
+    }?;
+    Ok(cookie)
+}

@@ -21,6 +21,7 @@ mod stdio;
 
 use std::path::Path;
 
+use cofferdam_net::NetworkSpec;
 use cofferdam_oci::{Process as ProcessSpec, Spec};
 
 #[cfg(feature = "tokio")]
@@ -37,7 +38,7 @@ pub use stdio::Stdio;
 use launch::{Launch, Wiring, wiring_setters};
 
 use crate::options::Parent;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Network, Sandbox};
 use crate::{Bundle, ContainerId, ExitStatus, Result, Store};
 
 /// Describes a container and starts it, in the manner of [`std::process::Command`].
@@ -192,6 +193,28 @@ impl Command {
                 sandbox.current_dir(directory);
             }
             What::Bundle(bundle) => process(bundle).cwd = directory.into(),
+        }
+        self
+    }
+
+    /// Gives the container a network of its own, made as this says: its interfaces with their addresses and
+    /// routes, `/etc/hosts` and `/etc/resolv.conf`. All of it goes with the container.
+    ///
+    /// ```no_run
+    /// use cofferdam::Command;
+    /// use cofferdam::net::NetworkSpec;
+    /// let network: NetworkSpec = serde_json::from_str(
+    ///     r#"{"networks": [{"type": "veth", "bridge": "br0", "pool": "10.88.0.0/16"}]}"#,
+    /// )?;
+    /// let output = Command::new("ip").args(["addr", "show", "eth0"]).network(network).output()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn network(&mut self, network: NetworkSpec) -> &mut Self {
+        match &mut self.what {
+            What::Sandbox(sandbox) => {
+                sandbox.network(Network::Private(network.into()));
+            }
+            What::Bundle(bundle) => crate::network::ask(&mut bundle.spec, &network),
         }
         self
     }

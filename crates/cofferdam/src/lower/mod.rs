@@ -49,6 +49,8 @@ pub(crate) struct Inputs {
     pub(crate) overlay: Option<OverlayPlan>,
     /// The ids to take in a user namespace that is joined by exec.
     pub(crate) first_ids: (u32, u32),
+    /// Whether the parent makes its network.
+    pub(crate) network: bool,
     /// Whose child the process is to be.
     pub(crate) parent: Parent,
     /// Whether what is to run comes later.
@@ -72,6 +74,7 @@ impl Default for Inputs {
             stdio: Vec::new(),
             overlay: None,
             first_ids: (0, 0),
+            network: false,
             parent: Parent::Caller,
             prepared: false,
             parent_death_signal: None,
@@ -120,7 +123,7 @@ pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
         process::terminal(&mut p, &plan.process, wanted, console);
     }
     working_directory(&mut p, plan);
-    hooks(&mut p, plan);
+    hooks(&mut p, plan, inputs);
     seal(&mut p, plan, inputs);
     process::labels(&mut p, &plan.process);
     process::forget(&mut p, inputs.start.into_iter().collect(), plan.preserve_fds);
@@ -300,12 +303,12 @@ fn working_directory(p: &mut Program, plan: &InitPlan) {
     }
 }
 
-/// The runtime's hooks run in the parent, createContainer's here: everything is mounted, nothing is
+/// The parent makes the network and runs the runtime's hooks; createContainer's run here: everything is mounted, nothing is
 /// hidden or read-only yet, and the old root is still there to be found.
-fn hooks(p: &mut Program, plan: &InitPlan) {
+fn hooks(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
     let h = &plan.hooks;
     let parents = h.prestart.len() + h.create_runtime.len() + plan.net_devices.len();
-    if parents + h.create_container.len() > 0 {
+    if inputs.network || parents + h.create_container.len() > 0 {
         p.own("waiting for hooks", Op::Meet { point: Point::Hooks.number() });
     }
     for hook in &h.create_container {

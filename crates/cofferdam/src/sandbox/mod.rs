@@ -12,6 +12,8 @@ mod view;
 
 use std::path::{Path, PathBuf};
 
+use cofferdam_net::NetworkSpec;
+
 use crate::Bundle;
 use crate::template::{Caller, PATH};
 
@@ -21,13 +23,29 @@ use crate::template::{Caller, PATH};
 /// use cofferdam::sandbox::Network;
 /// assert_eq!(Network::default(), Network::None);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Network {
     /// Its own, with the loopback device only.
     #[default]
     None,
     /// The host's.
     Host,
+    /// Its own, made as this says: with a bridge, addresses and routes, for example.
+    ///
+    /// ```
+    /// use cofferdam::net::{InterfaceSpec, NetworkSpec};
+    /// use cofferdam::sandbox::{Network, Sandbox};
+    /// let bridged = InterfaceSpec {
+    ///     kind: "veth".into(),
+    ///     bridge: "br0".into(),
+    ///     pool: "10.88.0.0/16".into(),
+    ///     ..InterfaceSpec::default()
+    /// };
+    /// let network = NetworkSpec { networks: vec![bridged], ..NetworkSpec::default() };
+    /// let mut sandbox = Sandbox::new("ping");
+    /// sandbox.arg("10.88.0.1").network(Network::Private(network.into()));
+    /// ```
+    Private(Box<NetworkSpec>),
 }
 
 /// Describes a sandbox, in the manner of [`std::process::Command`].

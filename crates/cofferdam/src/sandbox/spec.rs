@@ -2,6 +2,8 @@
 //!
 //! Called by [`Sandbox::bundle`]. Computes; the only look at the host is that of [`super::view`].
 
+use std::collections::BTreeMap;
+
 use cofferdam_oci::{
     Capabilities, Cpu, DeviceRule, IdMapping, Linux, Memory, Pids, Process, Resources, Root, SPEC_VERSION,
     Spec, User,
@@ -26,10 +28,18 @@ pub(super) fn spec(sandbox: &Sandbox, caller: Caller) -> Spec {
         root: Some(Root { path: sandbox.rootfs.to_string_lossy().into_owned(), readonly: sandbox.read_only }),
         hostname: Some(sandbox.hostname.clone()),
         mounts: view::mounts(sandbox, mapped),
-        annotations: [(OVERLAY.to_owned(), size)].into(),
+        annotations: annotations(sandbox, size),
         linux: Some(linux(sandbox, caller, mapped)),
         ..Spec::default()
     }
+}
+
+fn annotations(sandbox: &Sandbox, size: String) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::from([(OVERLAY.to_owned(), size)]);
+    if let Network::Private(network) = &sandbox.network {
+        all.extend([crate::network::annotation(network)]);
+    }
+    all
 }
 
 /// The user and group inside.
@@ -62,7 +72,7 @@ fn process(sandbox: &Sandbox, caller: Caller) -> Process {
 fn linux(sandbox: &Sandbox, caller: Caller, mapped: bool) -> Linux {
     let (uid, gid) = identity(sandbox, caller);
     let mut kinds = vec!["pid", "ipc", "uts", "mount", "cgroup"];
-    if sandbox.network == Network::None {
+    if sandbox.network != Network::Host {
         kinds.push("network");
     }
     if mapped {

@@ -13,12 +13,12 @@ const OWN: &[&str] = &["/proc", "/dev", "/sys", "/tmp", "/run"];
 
 /// The mounts over the root filesystem; `mapped` says whether there is a user namespace.
 pub(super) fn mounts(sandbox: &Sandbox, mapped: bool) -> Vec<Mount> {
-    let mut mounts = base(mapped, sandbox.network);
+    let mut mounts = base(mapped, &sandbox.network);
     mounts.extend(sandbox.mounts.iter().map(added));
     mounts
 }
 
-fn base(mapped: bool, network: Network) -> Vec<Mount> {
+fn base(mapped: bool, network: &Network) -> Vec<Mount> {
     let nothing = ["nosuid", "noexec", "nodev"];
     let read_only = ["nosuid", "noexec", "nodev", "ro"];
     let mut pts = vec!["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"];
@@ -27,7 +27,7 @@ fn base(mapped: bool, network: Network) -> Vec<Mount> {
         pts.push("gid=5");
     }
     // sysfs belongs to a network namespace: without our own, only the host's can be shown.
-    let sys = if mapped && network == Network::Host {
+    let sys = if mapped && *network == Network::Host {
         mount("/sys", "none", "/sys", &["rbind", "nosuid", "noexec", "nodev", "ro"])
     } else {
         mount("/sys", "sysfs", "sysfs", &read_only)

@@ -1,0 +1,125 @@
+//! The owner of what a container's network has outside of its namespace.
+//!
+//! Called by `create`, which notes it before it is made, and by `lifecycle` and `salvage`, which remove it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use cofferdam_net::{Made, Network, NetworkPlan, Site};
+use cofferdam_oci::Spec;
+use serde::{Deserialize, Serialize};
+
+use super::NetworkInterface;
+use crate::state::STATE;
+use crate::store::Store;
+use crate::{Error, Result};
+
+/// Below the store that all of a user's containers know, whatever store they are in: networks are the host's.
+/// No container has this name.
+const DIRECTORY: &str = "@network";
+
+/// What the state file knows of a container's network.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct SavedNetwork {
+    /// Where the record of what containers share is kept: one for each network namespace.
+    directory: PathBuf,
+    /// What has to be removed.
+    made: Made,
+    /// What the container has.
+    pub(crate) interfaces: Vec<NetworkInterface>,
+}
+
+/// A network about to be made. Dropped before it is kept, it is removed.
+#[derive(Debug)]
+pub(crate) struct Wires {
+    site: Site,
+    plan: NetworkPlan,
+    saved: SavedNetwork,
+    keep: bool,
+}
+
+impl Wires {
+    /// Decides all names. Nothing is made yet; `state` is the container's directory.
+    pub(crate) fn intend(plan: &NetworkPlan, state: &Path) -> Result<Self> {
+        let host = Network::here()?;
+        let directory = directory(&host)?;
+        let mut site = Site::new(host, &directory);
+        let holder = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
+        let made = site.intend(plan, &holder.to_string_lossy())?;
+        // The child sets it up by itself.
+        let mut plan = plan.clone();
+        plan.loopback = false;
+        let saved = SavedNetwork { directory, made, interfaces: Vec::new() };
+        Ok(Self { site, plan, saved, keep: false })
+    }
+
+    /// To be written down, each time after one of these methods.
+    pub(crate) fn saved(&self) -> SavedNetwork {
+        self.saved.clone()
+    }
+
+    /// Leases addresses and writes the files that tell of them; what is made is noted by now.
+    pub(crate) fn prepare(&mut self, spec: &Spec, rootfs: &Path, state: &Path) -> Result<()> {
+        let alive = |holder: &str| Path::new(holder).join(STATE).exists();
+        self.site.lease(&mut self.plan, &self.saved.made, alive)?;
+        let mut ends = self.saved.made.veths.iter();
+        self.saved.interfaces = self.plan.interfaces.iter().map(|plan| interface(plan, &mut ends)).collect();
+        super::files::write(&self.plan, spec, rootfs, state)
+    }
+
+    /// Makes the links, in the network namespace of this process.
+    pub(crate) fn make(&mut self, pid: i32) -> Result<()> {
+        let path = format!("/proc/{pid}/ns/net");
+        let namespace = File::open(&path).map_err(|e| Error::io("opening namespace", &path, &e))?;
+        let mut inside = Network::at(&namespace)?;
+        Ok(self.site.make(&self.plan, &mut self.saved.made, &mut inside, &namespace)?)
+    }
+
+    /// It is the container's now.
+    pub(crate) fn keep(&mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Wires {
+    fn drop(&mut self) {
+        if !self.keep {
+            let _ = self.site.remove(&self.saved.made);
+        }
+    }
+}
+
+fn interface<'a>(
+    plan: &cofferdam_net::InterfacePlan,
+    ends: &mut impl Iterator<Item = &'a String>,
+) -> NetworkInterface {
+    let veth = matches!(plan.kind, cofferdam_net::InterfaceKind::Veth { .. });
+    NetworkInterface {
+        name: plan.name.clone(),
+        host_name: veth.then(|| ends.next().cloned()).flatten().unwrap_or_default(),
+        addresses: plan.addresses.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Removes what a container had outside; what has gone already is removed. Links of a network namespace that
+/// is not the caller's have gone with it, or go with the container's.
+pub(crate) fn remove(saved: &SavedNetwork) -> Result<()> {
+    let host = Network::here()?;
+    let here = directory(&host)? == saved.directory;
+    let mut made = saved.made.clone();
+    if !here {
+        made.veths.clear();
+        made.bridges.clear();
+    }
+    Ok(Site::new(host, &saved.directory).remove(&made)?)
+}
+
+fn directory(host: &Network) -> Result<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+    let number = host.cookie().or_else(|error| {
+        // Before Linux 5.14: numbers that are used again, but not while the namespace is there.
+        let meta = std::fs::metadata("/proc/thread-self/ns/net").map(|meta| meta.ino());
+        meta.map_err(|_| error)
+    });
+    Ok(Store::default_root().join(DIRECTORY).join(number?.to_string()))
+}
