@@ -55,6 +55,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cofferdam-notify",
         ],
     ),
+    (
+        "cofferdam-notify",
+        &[
+            "cofferdam",
+            "cofferdam-child",
+            "cofferdam-nsenter",
+            "cofferdam-oci",
+            "cofferdam-seccomp",
+            "cofferdam-sys",
+            "cofferdam-tests",
+        ],
+    ),
     ("cofferdam-cli", &["cofferdam"]),
     // The examples are what anybody could write: the public API, and nothing below it.
     ("ci-runner", &["cofferdam", "example-testing"]),

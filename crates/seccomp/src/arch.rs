@@ -193,6 +193,16 @@ impl Arch {
         table::find(name).and_then(|call| call.number(self))
     }
 
+    /// Every call of this ABI, by name, with its number.
+    ///
+    /// ```
+    /// use cofferdam_seccomp::Arch;
+    /// assert!(Arch::X86.calls().any(|call| call == (102, "socketcall")));
+    /// ```
+    pub fn calls(self) -> impl Iterator<Item = (u32, &'static str)> {
+        table::all(self)
+    }
+
     /// The name of the call `number`.
     #[must_use]
     pub fn call_name(self, number: u32) -> Option<&'static str> {

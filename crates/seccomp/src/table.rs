@@ -67,6 +67,11 @@ fn first(name: &[u8; NAME]) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
+/// Every call of an ABI, in the order of names.
+pub(crate) fn all(arch: Arch) -> impl Iterator<Item = (u32, &'static str)> {
+    rows::ROWS.iter().filter_map(move |row| Some((row.number(arch)?, row.name())))
+}
+
 /// The name of a number; a scan, for messages.
 pub(crate) fn name_of(arch: Arch, number: u32) -> Option<&'static str> {
     rows::ROWS.iter().find(|row| row.number(arch) == Some(number)).map(Row::name)

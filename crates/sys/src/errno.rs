@@ -115,6 +115,7 @@ errnos! {
     ETIMEDOUT 110 "connection timed out"
     ECONNREFUSED 111 "connection refused"
     EALREADY 114 "operation already in progress"
+    EINPROGRESS 115 "operation now in progress"
     ESTALE 116 "stale file handle"
     EUCLEAN 117 "structure needs cleaning"
     EDQUOT 122 "disk quota exceeded"

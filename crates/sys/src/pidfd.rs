@@ -18,6 +18,23 @@ pub fn open(pid: i32) -> Result<Fd> {
     unsafe { syscall!(nr::PIDFD_OPEN, pid, 0u32) }.map(|fd| Fd::own(small(fd)))
 }
 
+/// As [`open`], of a single thread (`PIDFD_THREAD`). Linux 6.9.
+/// <https://man7.org/linux/man-pages/man2/pidfd_open.2.html>
+///
+/// # Errors
+/// As [`open`]; `EINVAL` before Linux 6.9.
+///
+/// ```
+/// use cofferdam_sys::{Errno, pidfd};
+/// let me = std::process::id().try_into().unwrap();
+/// assert!(matches!(pidfd::open_thread(me), Ok(_) | Err(Errno::EINVAL)));
+/// ```
+pub fn open_thread(tid: i32) -> Result<Fd> {
+    const PIDFD_THREAD: u32 = 0o200;
+    // SAFETY: no memory is handed over.
+    unsafe { syscall!(nr::PIDFD_OPEN, tid, PIDFD_THREAD) }.map(|fd| Fd::own(small(fd)))
+}
+
 /// Sends a signal; 0 only asks whether the process is there.
 /// <https://man7.org/linux/man-pages/man2/pidfd_send_signal.2.html>
 ///

@@ -4,6 +4,8 @@ use crate::{Fd, Result, nr, raw::small};
 
 /// The filter gets a notification descriptor.
 pub const SECCOMP_FILTER_FLAG_NEW_LISTENER: u32 = 8;
+/// Once a notification was received, only a fatal signal interrupts the caller. Linux 5.19.
+pub const SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: u32 = 32;
 
 #[repr(C)]
 struct Program {

@@ -1,0 +1,285 @@
+//! Who made the call: thread, process, credentials, namespaces.
+//!
+//! Made by [`crate::Request::caller`]. The order is the one that a number that may change hands demands: a handle
+//! is opened by number, then the request is asked for; if it is still waiting, so was the thread when the handle
+//! was opened, and the handle is of it and stays so.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+
+use cofferdam_sys::{Errno, Fd, open, pidfd, stat};
+
+use crate::{Error, Request, Result};
+
+/// The thread whose call it is, and its process.
+///
+/// ```no_run
+/// # fn f(request: cofferdam_notify::Request) -> cofferdam_notify::Result<()> {
+/// let caller = request.caller()?;
+/// let who = caller.credentials();
+/// if who.has(21) && caller.namespace("user")? == cofferdam_notify::Caller::own_namespace("user")? {
+///     println!("thread {} of process {} has CAP_SYS_ADMIN over the host", caller.tid(), caller.pid());
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Caller {
+    tid: i32,
+    pid: i32,
+    inside: Option<i32>,
+    pidfd: OwnedFd,
+    /// The pidfd is of the thread itself.
+    of_thread: bool,
+    proc: OwnedFd,
+    credentials: Credentials,
+}
+
+/// With what rights the caller made its call, as the kernel shows them in `/proc/PID/status`: ids as seen from
+/// here, capabilities over its own user namespace.
+///
+/// ```
+/// # fn f(caller: &cofferdam_notify::Caller) {
+/// let cofferdam_notify::Credentials { uid, fs_uid, .. } = caller.credentials();
+/// println!("user {uid}, whose files are {fs_uid}'s");
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Credentials {
+    /// Effective user.
+    pub uid: u32,
+    /// Effective group.
+    pub gid: u32,
+    /// User with which files are accessed.
+    pub fs_uid: u32,
+    /// Group with which files are accessed.
+    pub fs_gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
+    /// Effective capabilities, one bit each.
+    pub effective: u64,
+    /// Permitted capabilities.
+    pub permitted: u64,
+    /// File mode creation mask.
+    pub umask: u32,
+    /// Whether it can gain no rights by execve(2).
+    pub no_new_privs: bool,
+}
+
+impl Credentials {
+    /// Whether a capability is effective, by its number (capabilities(7)).
+    ///
+    /// ```
+    /// assert!(!cofferdam_notify::Credentials::default().has(21));
+    /// ```
+    #[must_use]
+    pub const fn has(&self, capability: u32) -> bool {
+        capability < 64 && self.effective >> capability & 1 == 1
+    }
+}
+
+/// Device and inode, which tell one namespace from another.
+pub type Namespace = (u64, u64);
+
+impl Caller {
+    pub(crate) fn of(request: &Request) -> Result<Self> {
+        let tid = request.tid()?;
+        let gone = |e: Errno| match e {
+            Errno::ENOENT | Errno::ESRCH => Error::Gone,
+            errno => Error::System { doing: "looking at the caller", errno },
+        };
+        let proc: OwnedFd = directory(tid).map_err(gone)?.into();
+        let status = read(&proc, "status").map_err(gone)?;
+        let parsed = parse(&status).ok_or(Error::System { doing: "reading status", errno: Errno::EBADMSG });
+        let (pid, inside, credentials) = parsed?;
+        let (process, of_thread) = match pidfd::open_thread(tid) {
+            Ok(fd) => (fd, true),
+            // Before Linux 6.9 there are pidfds of processes only.
+            Err(Errno::EINVAL) => (pidfd::open(pid).map_err(gone)?, tid == pid),
+            Err(e) => return Err(gone(e)),
+        };
+        // All of it was the caller's, if it still waits.
+        request.validate()?;
+        Ok(Self { tid, pid, inside, pidfd: process.into(), of_thread, proc, credentials })
+    }
+
+    /// The thread's number as seen from here.
+    #[must_use]
+    pub const fn tid(&self) -> i32 {
+        self.tid
+    }
+
+    /// The number of its process (thread group) as seen from here.
+    #[must_use]
+    pub const fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// The thread's number in its own PID namespace, where the kernel tells (Linux 4.1).
+    #[must_use]
+    pub const fn inside_tid(&self) -> Option<i32> {
+        self.inside
+    }
+
+    /// The thread's pidfd; before Linux 6.9 the process's.
+    #[must_use]
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+
+    /// Its rights when it was looked at.
+    #[must_use]
+    pub const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Which namespace of a kind it is in: `mnt`, `net`, `pid`, `ipc`, `uts`, `user`, `cgroup` or `time`.
+    ///
+    /// # Errors
+    /// [`Error::System`] without the right to look, [`Error::Gone`] when it has ended.
+    pub fn namespace(&self, kind: &str) -> Result<Namespace> {
+        self.identify(&format!("ns/{kind}"))
+    }
+
+    /// Which one we are in.
+    ///
+    /// # Errors
+    /// [`Error::System`] for a kind that the kernel does not know.
+    pub fn own_namespace(kind: &str) -> Result<Namespace> {
+        std::fs::metadata(format!("/proc/thread-self/ns/{kind}"))
+            .map(|m| (m.dev(), m.ino()))
+            .map_err(|e| Error::io("looking at our namespaces", &e))
+    }
+
+    /// Its cgroups, as `/proc/PID/cgroup` lists them (cgroups(7)).
+    ///
+    /// # Errors
+    /// [`Error::Gone`] when it has ended.
+    pub fn cgroups(&self) -> Result<String> {
+        read(&self.proc, "cgroup").map_err(|errno| self.failed("reading the caller's cgroups", errno))
+    }
+
+    /// A duplicate of one of its descriptors: the same open file (pidfd_getfd(2), Linux 5.6).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`EBADF`) when it has none of this number; [`Error::System`] without the right to trace
+    /// it, or where it is a thread whose table cannot be told from its process's (before Linux 6.9).
+    pub fn descriptor(&self, number: i32) -> Result<OwnedFd> {
+        const DOING: &str = "taking a descriptor of the caller";
+        if !self.of_thread {
+            return Err(Error::System { doing: DOING, errno: Errno::EOPNOTSUPP });
+        }
+        match pidfd::getfd(self.pidfd.as_raw_fd(), number) {
+            Ok(fd) => Ok(fd.into()),
+            Err(Errno::EBADF) => Err(Error::Refused(Errno::EBADF)),
+            Err(errno) => Err(self.failed(DOING, errno)),
+        }
+    }
+
+    /// What one of its descriptors names, as a place only (`O_PATH`): for the `dirfd` of openat(2) and the like.
+    /// -100 (`AT_FDCWD`) is its working directory.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] (`EBADF`) when it has none of this number; [`Error::Gone`].
+    pub fn place(&self, number: i32) -> Result<OwnedFd> {
+        const AT_FDCWD: i32 = -100;
+        let file = if number == AT_FDCWD { "cwd".to_owned() } else { format!("fd/{number}") };
+        match handle(&self.proc, &file, open::O_PATH) {
+            Ok(fd) => Ok(fd.into()),
+            Err(Errno::ENOENT) if self.is_alive() => Err(Error::Refused(Errno::EBADF)),
+            Err(errno) => Err(self.failed("opening a place of the caller", errno)),
+        }
+    }
+
+    /// Its root directory, as a place only.
+    ///
+    /// # Errors
+    /// [`Error::Gone`]; [`Error::System`] without the right to look.
+    pub fn root(&self) -> Result<OwnedFd> {
+        handle(&self.proc, "root", open::O_PATH | open::O_DIRECTORY)
+            .map(OwnedFd::from)
+            .map_err(|errno| self.failed("opening the caller's root", errno))
+    }
+
+    /// Whether the thread is still there.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        read(&self.proc, "stat").is_ok()
+    }
+
+    fn identify(&self, file: &str) -> Result<Namespace> {
+        let failed = |errno| self.failed("looking at the caller's namespaces", errno);
+        let place = handle(&self.proc, file, open::O_PATH).map_err(failed)?;
+        let meta = File::from(OwnedFd::from(place)).metadata();
+        meta.map(|m| (m.dev(), m.ino())).map_err(|e| Error::io("looking at the caller's namespaces", &e))
+    }
+
+    fn failed(&self, doing: &'static str, errno: Errno) -> Error {
+        if self.is_alive() { Error::System { doing, errno } } else { Error::Gone }
+    }
+}
+
+fn directory(tid: i32) -> cofferdam_sys::Result<Fd> {
+    let path = CString::new(format!("/proc/{tid}")).map_err(|_| Errno::EINVAL)?;
+    let dir = open::open(&path, open::O_PATH | open::O_DIRECTORY)?;
+    if stat::filesystem(dir.raw())? == stat::PROC_SUPER_MAGIC { Ok(dir) } else { Err(Errno::ENODEV) }
+}
+
+/// Opens below its directory, through the magic links that are there.
+fn handle(proc: &OwnedFd, file: &str, flags: u64) -> cofferdam_sys::Result<Fd> {
+    let name = CString::new(file).map_err(|_| Errno::EINVAL)?;
+    open::openat2(proc.as_raw_fd(), &name, flags, 0, 0)
+}
+
+fn read(proc: &OwnedFd, file: &str) -> cofferdam_sys::Result<String> {
+    let fd = handle(proc, file, open::O_RDONLY)?;
+    let mut text = Vec::new();
+    let read = File::from(OwnedFd::from(fd)).read_to_end(&mut text);
+    read.map_err(|e| Errno(e.raw_os_error().unwrap_or(Errno::EIO.0)))?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The process, the thread's number in the innermost PID namespace, and the rights.
+fn parse(status: &str) -> Option<(i32, Option<i32>, Credentials)> {
+    let line = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
+    // Real, effective, saved, file system.
+    let id = |name, nth| line(name)?.split_whitespace().nth(nth)?.parse::<u32>().ok();
+    let bits = |name| u64::from_str_radix(line(name)?.trim(), 16).ok();
+    let pid = line("Tgid")?.trim().parse().ok()?;
+    let inside = line("NSpid").and_then(|pids| pids.split_whitespace().next_back()?.parse().ok());
+    let groups = line("Groups")?.split_whitespace().map(str::parse).collect::<Result2<_>>().ok()?;
+    let credentials = Credentials {
+        uid: id("Uid", 1)?,
+        gid: id("Gid", 1)?,
+        fs_uid: id("Uid", 3)?,
+        fs_gid: id("Gid", 3)?,
+        groups,
+        effective: bits("CapEff")?,
+        permitted: bits("CapPrm")?,
+        umask: u32::from_str_radix(line("Umask")?.trim(), 8).ok()?,
+        no_new_privs: line("NoNewPrivs")?.trim() != "0",
+    };
+    Some((pid, inside, credentials))
+}
+
+type Result2<T> = std::result::Result<T, std::num::ParseIntError>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_tells_process_ids_and_rights() {
+        let status = "Name:\tTgid:\t7\nUmask:\t0027\nTgid:\t5\nPid:\t6\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n\
+            Groups:\t8 9 \nNSpid:\t6\t2\nCapPrm:\t0000000000200003\nCapEff:\t0000000000200002\nNoNewPrivs:\t1\n";
+        let (pid, inside, who) = parse(status).unwrap();
+        assert_eq!((pid, inside), (5, Some(2)));
+        assert_eq!((who.uid, who.fs_uid, who.gid, who.fs_gid, who.umask), (2, 4, 6, 8, 0o27));
+        assert!(who.has(21) && who.has(1) && !who.has(0) && !who.has(64) && who.no_new_privs);
+        assert_eq!(who.groups, [8, 9]);
+        assert!(parse("Name:\tx\n").is_none());
+    }
+}
