@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "cofferdam-oci",
             "cofferdam-sys",
+            "cofferdam-seccomp",
             "cofferdam-plan",
             "cofferdam-child",
             "cofferdam-cgroup",

@@ -8,7 +8,9 @@
 mod config;
 mod lower;
 pub mod namespaces;
+mod security;
 mod state;
+mod template;
 mod user;
 
 use std::ffi::CString;
@@ -16,11 +18,14 @@ use std::path::Path;
 
 pub use cofferdam::oci;
 pub use config::{
-    Cgroup, Config, Device, IdMap, Mount, MountConfig, Namespace, NamespaceType, Namespaces, Network, Rlimit,
-    Route,
+    Cgroup, Config, Device, Generation, HugepageLimit, IdMap, InterfacePriority, Mount, MountCommand,
+    MountConfig, Namespace, NamespaceType, Namespaces, Network, Reading, Rlimit, Route, Seccomp, SeccompArg,
+    SeccompCall, SystemMounts, allowed_devices, created_devices,
 };
-pub use lower::spec;
+pub use lower::{network, spec};
+pub use security::Security;
 pub use state::{Core, NetworkState, State};
+pub use template::Template;
 pub use user::ExecUser;
 
 /// A path for the kernel.

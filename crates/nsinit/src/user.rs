@@ -11,6 +11,8 @@ use cofferdam_sys::open::{
     self, O_DIRECTORY, O_NONBLOCK, O_PATH, O_RDONLY, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS,
 };
 
+use crate::Config;
+
 /// Largest id that a name without an entry may have.
 const LARGEST: u32 = i32::MAX.unsigned_abs();
 /// Longest passwd or group file, in bytes.
@@ -39,6 +41,8 @@ pub struct ExecUser {
     pub groups: Vec<u32>,
     /// Home directory.
     pub home: String,
+    /// The groups of the configuration's `additional_groups`, looked up.
+    pub additional: Vec<u32>,
 }
 
 /// A line of /etc/passwd or /etc/group, split.
@@ -103,20 +107,49 @@ impl ExecUser {
     /// # Ok::<(), cofferdam::Error>(())
     /// ```
     pub fn in_root(specification: &str, own: u32, root: &Path) -> Result<Self> {
-        let failed = |e: cofferdam_sys::Errno| {
-            Error::system("opening the root filesystem", e).with_object(root.display().to_string())
-        };
-        let path = crate::c_path(root)?;
-        let dir = open::open(&path, O_PATH | O_DIRECTORY).map_err(failed)?;
-        let read = |name: &std::ffi::CStr| {
-            let flags = O_RDONLY | O_NONBLOCK;
-            open::openat2(dir.raw(), name, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS).map_or_else(
-                |_| String::new(),
-                |fd| text(std::fs::File::from(std::os::fd::OwnedFd::from(fd))),
-            )
-        };
-        Self::find(specification, own, &read(c"etc/passwd"), &read(c"etc/group"))
+        let (passwd, group) = files(root)?;
+        Self::find(specification, own, &passwd, &group)
     }
+
+    /// The user of a configuration, with its additional groups, by the files below `root` as
+    /// [`ExecUser::in_root`] reads them.
+    ///
+    /// # Errors
+    /// As [`ExecUser::in_root`]; a group that the files do not know.
+    ///
+    /// ```
+    /// use cofferdam_nsinit::{Config, ExecUser};
+    /// let config = Config::parse(br#"{"user": "0", "additional_groups": [5, "7"]}"#)?;
+    /// assert_eq!(ExecUser::of(&config, 0, "/".as_ref())?.additional, [5, 7]);
+    /// # Ok::<(), cofferdam::Error>(())
+    /// ```
+    pub fn of(config: &Config, own: u32, root: &Path) -> Result<Self> {
+        let (passwd, group) = files(root)?;
+        let mut user = Self::find(&config.user, own, &passwd, &group)
+            .map_err(|e| e.with_pointer(&config.place(&Pointer::new("/user"))))?;
+        for (index, wanted) in config.additional_groups.iter().enumerate() {
+            let entry = Entry::all(&group).find(|e| e.is(wanted));
+            let found = entry.map_or_else(|| number("group", wanted), |e| Ok(e.number(2)));
+            let at = config.place(&Pointer::new("/additional_groups").index(index));
+            user.additional.push(found.map_err(|e| e.with_pointer(&at))?);
+        }
+        Ok(user)
+    }
+}
+
+/// The texts of /etc/passwd and /etc/group below `root`.
+fn files(root: &Path) -> Result<(String, String)> {
+    let failed = |e: cofferdam_sys::Errno| {
+        Error::system("opening the root filesystem", e).with_object(root.display().to_string())
+    };
+    let path = crate::c_path(root)?;
+    let dir = open::open(&path, O_PATH | O_DIRECTORY).map_err(failed)?;
+    let read = |name: &std::ffi::CStr| {
+        let flags = O_RDONLY | O_NONBLOCK;
+        open::openat2(dir.raw(), name, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+            .map_or_else(|_| String::new(), |fd| text(std::fs::File::from(std::os::fd::OwnedFd::from(fd))))
+    };
+    Ok((read(c"etc/passwd"), read(c"etc/group")))
 }
 
 /// A regular file's text.

@@ -11,7 +11,7 @@ use cofferdam_nsinit::{Config, ExecUser, spec};
 fn translated(name: &str) -> String {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let config = Config::parse(&std::fs::read(dir.join(format!("{name}.container.json"))).unwrap()).unwrap();
-    let user = ExecUser { uid: 1, gid: 2, groups: vec![3], home: "/usr/sbin".into() };
+    let user = ExecUser { uid: 1, gid: 2, groups: vec![3], home: "/usr/sbin".into(), ..ExecUser::default() };
     match spec(&config, &user, &["sh".into(), "-c".into(), "true".into()]) {
         Ok(spec) => format!("{}\n", serde_json::to_string_pretty(&spec).unwrap()),
         Err(rejects) => rejects.iter().fold(String::new(), |mut all, reject| {
@@ -21,12 +21,12 @@ fn translated(name: &str) -> String {
     }
 }
 
-/// `BLESS=1` writes what is there now, to be read before it is kept.
+/// `UPDATE_GOLDEN=1` writes what is there now, to be read before it is kept.
 #[track_caller]
 fn as_kept(name: &str, extension: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/{name}.{extension}"));
     let now = translated(name);
-    if std::env::var_os("BLESS").is_some() {
+    if std::env::var_os("UPDATE_GOLDEN").is_some_and(|v| v == "1") {
         std::fs::write(&path, &now).unwrap();
     }
     assert_eq!(now, std::fs::read_to_string(&path).unwrap());

@@ -1,14 +1,16 @@
 //! `namespaces`: a map of names to booleans until v1.4, then a list of types and paths. Both are read, the
 //! list is written.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::fmt;
 
 use cofferdam_sys::clone3::{
     CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, CLONE_NEWUTS,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{empty, nullable};
+use super::empty;
 
 /// A kind of namespace, by libcontainer's name.
 ///
@@ -53,6 +55,12 @@ impl NamespaceType {
         }
     }
 
+    /// That of libcontainer's name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        let all = [Self::Mount, Self::Uts, Self::Ipc, Self::User, Self::Pid, Self::Network];
+        all.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// The bit for clone(2).
     pub(crate) const fn flag(self) -> u64 {
         match self {
@@ -85,7 +93,7 @@ pub struct Namespace {
     #[serde(rename = "type")]
     pub kind: NamespaceType,
     /// The file of an existing one; empty makes a new one.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "empty")]
+    #[serde(default, skip_serializing_if = "empty")]
     pub path: String,
 }
 
@@ -100,27 +108,47 @@ pub struct Namespace {
 /// let blue = Namespace { kind: NamespaceType::Network, path: "/run/netns/blue".into() };
 /// assert_eq!(namespaces.iter().collect::<Vec<_>>(), [&blue]);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Form")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Namespaces(Vec<Namespace>);
 
-/// What stands in a file.
-#[derive(Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a list of {type, path} or a map of NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET to booleans"
-)]
-enum Form {
-    List(Vec<Namespace>),
-    Map(BTreeMap<NamespaceType, bool>),
+impl<'de> Deserialize<'de> for Namespaces {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        d.deserialize_any(Form)
+    }
 }
 
-impl From<Form> for Namespaces {
-    fn from(form: Form) -> Self {
-        match form {
-            Form::List(list) => Self(list),
-            Form::Map(map) => map.into_iter().filter(|(_, enabled)| *enabled).map(|(kind, _)| kind).collect(),
+/// What stands in a file.
+struct Form;
+
+impl<'de> Visitor<'de> for Form {
+    type Value = Namespaces;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a list of {type, path} or a map of NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET to booleans",
+        )
+    }
+
+    fn visit_unit<E>(self) -> Result<Namespaces, E> {
+        Ok(Namespaces::default())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Namespaces, A::Error> {
+        let mut all = Vec::new();
+        while let Some(one) = list.next_element()? {
+            all.push(one);
         }
+        Ok(Namespaces(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Namespaces, A::Error> {
+        let mut enabled = BTreeSet::new();
+        while let Some((kind, wanted)) = map.next_entry()? {
+            if wanted {
+                enabled.insert(kind);
+            }
+        }
+        Ok(enabled.into_iter().collect())
     }
 }
 

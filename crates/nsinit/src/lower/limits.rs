@@ -1,8 +1,11 @@
 //! `cgroups`, and the device nodes that go with its rules.
 
-use cofferdam_oci::{Cpu, Device as OciDevice, DeviceRule, Memory, Pointer, Reject, Resources};
+use cofferdam_oci::{
+    Cpu, Device as OciDevice, DeviceRule, HugepageLimit, InterfacePriority, Memory, NetworkResources,
+    Pointer, Reject, Resources,
+};
 
-use super::Findings;
+use super::{Findings, blkio};
 use crate::{Cgroup, Config, Device};
 
 /// Path and limits of a container that has cgroups of its own.
@@ -12,10 +15,10 @@ pub(super) fn cgroups(config: &Config, findings: &mut Findings) -> (Option<Strin
 }
 
 /// The limits alone.
-pub(crate) fn resources(cgroup: &Cgroup) -> Result<Resources, Vec<Reject>> {
+pub(crate) fn resources(config: &Config, cgroup: &Cgroup) -> Result<Resources, Vec<Reject>> {
     let mut findings = Findings::default();
     let limits = limits(cgroup, &mut findings);
-    if findings.0.is_empty() { Ok(limits) } else { Err(findings.0) }
+    findings.finish(config, limits).map(|(limits, _)| limits)
 }
 
 fn limits(cgroup: &Cgroup, findings: &mut Findings) -> Resources {
@@ -28,16 +31,23 @@ fn limits(cgroup: &Cgroup, findings: &mut Findings) -> Resources {
         "FROZEN" => findings.wrong(at.key("freezer"), "a container that starts frozen never runs"),
         other => findings.wrong(at.key("freezer"), format!("{other:?} is neither FROZEN nor THAWED")),
     }
+    let pages = |limit: &crate::HugepageLimit| HugepageLimit {
+        page_size: limit.page_size.clone(),
+        limit: limit.limit,
+    };
     Resources {
         devices: rules(cgroup, findings),
         memory: memory(cgroup),
         cpu: cpu(cgroup),
+        block_io: blkio::block_io(cgroup, findings),
+        hugepage_limits: cgroup.hugetlb_limit.iter().map(pages).collect(),
+        network: network(cgroup, findings),
         ..Resources::default()
     }
 }
 
 /// 0 is what libcontainer does not write.
-fn set<T: Default + PartialEq>(value: T) -> Option<T> {
+pub(super) fn set<T: Default + PartialEq>(value: T) -> Option<T> {
     (value != T::default()).then_some(value)
 }
 
@@ -46,9 +56,16 @@ fn memory(c: &Cgroup) -> Option<Memory> {
         0 => set(c.memory.saturating_mul(2)),
         swap => set(swap.max(0)),
     };
-    let memory =
-        Memory { limit: set(c.memory), reservation: set(c.memory_reservation), swap, ..Memory::default() };
-    set(memory)
+    let swappiness = c.memory_swappiness.filter(|n| (0..=100).contains(n));
+    set(Memory {
+        limit: set(c.memory),
+        reservation: set(c.memory_reservation),
+        swap,
+        kernel: set(c.kernel_memory.max(0)),
+        swappiness: swappiness.and_then(|n| u64::try_from(n).ok()),
+        disable_oom_killer: set(c.oom_kill_disable),
+        ..Memory::default()
+    })
 }
 
 fn cpu(c: &Cgroup) -> Option<Cpu> {
@@ -56,24 +73,46 @@ fn cpu(c: &Cgroup) -> Option<Cpu> {
         shares: set(c.cpu_shares),
         quota: set(c.cpu_quota),
         period: set(c.cpu_period),
+        realtime_runtime: set(c.cpu_rt_runtime),
+        realtime_period: set(c.cpu_rt_period),
         cpus: set(c.cpuset_cpus.clone()),
         mems: set(c.cpuset_mems.clone()),
         ..Cpu::default()
     })
 }
 
-fn rules(cgroup: &Cgroup, findings: &mut Findings) -> Vec<DeviceRule> {
-    let all = |allow| DeviceRule { allow, access: Some("rwm".to_owned()), ..DeviceRule::default() };
-    if cgroup.allow_all_devices {
-        return vec![all(true)];
+fn network(c: &Cgroup, findings: &mut Findings) -> Option<NetworkResources> {
+    let text = c.net_cls_classid.trim();
+    let number = match (text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")), text) {
+        (Some(digits), _) => u32::from_str_radix(digits, 16).ok(),
+        (None, "") => None,
+        (None, digits) => digits.parse().ok(),
+    };
+    if number.is_none() && !text.is_empty() {
+        let what = format!("{text:?} is neither a number nor one that begins with 0x");
+        findings.wrong(Pointer::new("/cgroups/net_cls_classid"), what);
     }
-    let mut rules = vec![all(false)];
-    for (index, device) in cgroup.allowed_devices.iter().enumerate() {
-        let at = Pointer::new("/cgroups/allowed_devices").index(index);
-        let kind = letter(device, &at, findings);
+    let one =
+        |p: &crate::InterfacePriority| InterfacePriority { name: p.interface.clone(), priority: p.priority };
+    set(NetworkResources { class_id: number, priorities: c.net_prio_ifpriomap.iter().map(one).collect() })
+}
+
+/// All are refused but those that are allowed; or all are allowed but those that are denied.
+fn rules(cgroup: &Cgroup, findings: &mut Findings) -> Vec<DeviceRule> {
+    let (allow, list, field) = match cgroup.allow_all_devices {
+        true => (false, &cgroup.denied_devices, "denied_devices"),
+        false => (true, &cgroup.allowed_devices, "allowed_devices"),
+    };
+    let all = DeviceRule { allow: !allow, access: Some("rwm".to_owned()), ..DeviceRule::default() };
+    let mut rules = vec![all];
+    for (index, device) in list.iter().enumerate() {
+        let at = Pointer::new("/cgroups").key(field).index(index);
+        findings
+            .places
+            .one(Pointer::new("/linux/resources/devices").index(rules.len()).as_str(), at.as_str());
         rules.push(DeviceRule {
-            allow: true,
-            kind: Some(kind),
+            allow,
+            kind: Some(letter(device, &at, findings)),
             major: Some(device.major_number),
             minor: Some(device.minor_number),
             access: Some(device.cgroup_permissions.clone()),

@@ -1,34 +1,51 @@
 //! The translation: a libcontainer configuration becomes one of the OCI, or all that is wrong with it.
 //!
 //! Called by everything here that starts a process. Pure: who the user is comes in, from [`crate::ExecUser`].
-//! Pointers in rejections are those of container.json.
+//! Pointers in rejections are those of the user's own container.json.
 
+mod blkio;
 mod limits;
 mod mounts;
+mod network;
+mod places;
+mod process;
+mod seccomp;
 
 use cofferdam_oci::{
-    Capabilities, IdMapping, Linux, Namespace as OciNamespace, Pointer, Process, Reject, Rlimit as OciRlimit,
-    Root, SPEC_VERSION, Spec,
+    IdMapping, Linux, Namespace as OciNamespace, Pointer, Process, Reject, Root, SPEC_VERSION, Spec,
 };
 
 use crate::{Config, ExecUser, IdMap, NamespaceType};
 
 pub(crate) use limits::resources;
+pub(crate) use mounts::{MS_BIND, MS_RDONLY, MS_REC, PLAIN, all as all_mounts, flags as mount_flags};
+pub use network::network;
+pub(crate) use places::Places;
 
-/// What is wrong, collected.
+/// What is wrong, collected; and where what is translated comes from.
 #[derive(Default)]
-struct Findings(Vec<Reject>);
+struct Findings {
+    rejects: Vec<Reject>,
+    places: Places,
+}
 
 impl Findings {
     fn wrong(&mut self, pointer: Pointer, what: impl Into<String>) {
-        self.0.push(Reject::new(pointer, what.into()));
+        self.rejects.push(Reject::new(pointer, what.into()));
+    }
+
+    /// In the places of the user's own document.
+    fn finish<T>(self, config: &Config, value: T) -> Result<(T, Places), Vec<Reject>> {
+        let Self { rejects, places } = self;
+        let placed = |reject: Reject| Reject { pointer: config.place(&reject.pointer), ..reject };
+        if rejects.is_empty() { Ok((value, places)) } else { Err(rejects.into_iter().map(placed).collect()) }
     }
 }
 
 /// The OCI configuration that means the same, for a program run as `user`.
 ///
-/// What every container has in libcontainer (proc, a small /dev, sysfs…) is among its mounts. Networks and
-/// routes, but for the namespace that is joined, are not in it: [`crate::namespaces::initialize_networking`].
+/// What every container has in libcontainer (proc, a small /dev, sysfs…) is among its mounts; networks and routes
+/// are in the annotation [`cofferdam::NETWORK_ANNOTATION`].
 ///
 /// # Errors
 /// Everything in the configuration that means nothing, each with its place in container.json.
@@ -43,9 +60,20 @@ impl Findings {
 /// # Ok::<(), cofferdam::Error>(())
 /// ```
 pub fn spec(config: &Config, user: &ExecUser, args: &[String]) -> Result<Spec, Vec<Reject>> {
+    translate(config, user, args).map(|(spec, _)| spec)
+}
+
+/// As [`spec`], with the places that its parts come from.
+pub(crate) fn translate(
+    config: &Config,
+    user: &ExecUser,
+    args: &[String],
+) -> Result<(Spec, Places), Vec<Reject>> {
     let mut findings = Findings::default();
-    let process = collect(config, user, args, &mut findings);
+    let mut process = process::process(config, user, args, &mut findings);
     let linux = linux(config, &mut findings);
+    // As libcontainer did: a filter is the last word.
+    process.no_new_privileges = linux.seccomp.is_some();
     let mounts = mounts::mounts(config, &mut findings);
     let readonly = config.mount_config.as_ref().is_some_and(|m| m.readonly_fs);
     let spec = Spec {
@@ -54,93 +82,55 @@ pub fn spec(config: &Config, user: &ExecUser, args: &[String]) -> Result<Spec, V
         root: Some(Root { path: config.root_fs.clone(), readonly }),
         hostname: (!config.hostname.is_empty()).then(|| config.hostname.clone()),
         mounts,
+        annotations: network::annotation(config, &mut findings),
         linux: Some(linux),
         ..Spec::default()
     };
     if config.root_fs.is_empty() {
         findings.wrong(Pointer::new("/root_fs"), "empty");
     }
-    if findings.0.is_empty() { Ok(spec) } else { Err(findings.0) }
+    findings.finish(config, spec)
+}
+
+/// What the core said of a translated configuration, in the places of the user's own document.
+pub(crate) fn told_in(config: &Config, error: cofferdam::Error) -> cofferdam::Error {
+    let places = translate(config, &ExecUser::default(), &[]).map(|(_, places)| places).unwrap_or_default();
+    if !error.rejects().is_empty() {
+        let rejects = error.rejects().iter().cloned();
+        return cofferdam::Error::rejected(rejects.map(|reject| places.back(reject, config)).collect());
+    }
+    match error.pointer().map(Pointer::new) {
+        Some(pointer) => error.with_pointer(&config.place(&places.origin(&pointer))),
+        None => error,
+    }
 }
 
 /// The process alone, for ExecIn.
 pub(crate) fn process(config: &Config, user: &ExecUser, args: &[String]) -> Result<Process, Vec<Reject>> {
     let mut findings = Findings::default();
-    let process = collect(config, user, args, &mut findings);
-    if findings.0.is_empty() { Ok(process) } else { Err(findings.0) }
+    let mut process = process::process(config, user, args, &mut findings);
+    process.no_new_privileges = config.seccomp.is_some();
+    findings.finish(config, process).map(|(process, _)| process)
 }
 
-fn collect(config: &Config, user: &ExecUser, args: &[String], findings: &mut Findings) -> Process {
-    for (index, variable) in config.environment.iter().enumerate() {
-        if !variable.contains('=') {
-            let at = Pointer::new("/environment").index(index);
-            findings.wrong(at, format!("{variable:?} is not NAME=value"));
-        }
-    }
-    let mut groups = user.groups.clone();
-    groups.extend(&config.additional_groups);
-    let mut env = config.environment.clone();
-    let has_home =
-        env.iter().any(|variable| variable.strip_prefix("HOME=").is_some_and(|home| !home.is_empty()));
-    if !has_home {
-        env.retain(|variable| !variable.starts_with("HOME="));
-        env.push(format!("HOME={}", if user.home.is_empty() { "/" } else { &user.home }));
-    }
-    let own = |text: &String| (!text.is_empty()).then(|| text.clone());
-    Process {
-        user: cofferdam_oci::User {
-            uid: user.uid,
-            gid: user.gid,
-            additional_gids: groups,
-            ..cofferdam_oci::User::default()
-        },
-        args: args.to_vec(),
-        env,
-        cwd: own(&config.working_dir).unwrap_or_else(|| "/".to_owned()),
-        terminal: config.tty,
-        capabilities: Some(capabilities(config, findings)),
-        rlimits: rlimits(config, findings),
-        apparmor_profile: own(&config.apparmor_profile),
-        selinux_label: own(&config.process_label),
-        ..Process::default()
-    }
+/// What of /proc and /sys is hidden, and what cannot be written to.
+pub(crate) struct Restricted {
+    pub(crate) hidden: Vec<String>,
+    pub(crate) readonly: Vec<String>,
 }
 
-/// libcontainer's keep list: bounding, permitted, effective and inheritable.
-fn capabilities(config: &Config, findings: &mut Findings) -> Capabilities {
-    let mut kept = Vec::new();
-    for (index, name) in config.capabilities.iter().enumerate() {
-        let full = format!("CAP_{name}");
-        if cofferdam_plan::capability_bit(&full).is_none() {
-            let at = Pointer::new("/capabilities").index(index);
-            findings.wrong(at, format!("there is no capability {name}"));
-        }
-        kept.push(full);
-    }
-    Capabilities {
-        bounding: kept.clone(),
-        effective: kept.clone(),
-        inheritable: kept.clone(),
-        permitted: kept,
-        ambient: Vec::new(),
-    }
-}
-
-fn rlimits(config: &Config, findings: &mut Findings) -> Vec<OciRlimit> {
-    let mut limits = Vec::new();
-    for (index, limit) in config.rlimits.iter().enumerate() {
-        let known = usize::try_from(limit.kind).ok().and_then(|n| cofferdam_plan::known_rlimits().get(n));
-        match known {
-            Some(kind) => {
-                limits.push(OciRlimit { kind: (*kind).to_owned(), hard: limit.hard, soft: limit.soft });
-            }
-            None => {
-                let at = Pointer::new("/rlimits").index(index).key("type");
-                findings.wrong(at, format!("there is no limit {}", limit.kind));
-            }
-        }
-    }
-    limits
+/// `restrict_sys`, and the paths that v2 has instead.
+pub(crate) fn restricted(config: &Config) -> Restricted {
+    let own = |paths: &[&str]| -> Vec<String> {
+        if config.restrict_sys { paths.iter().map(|&path| path.to_owned()).collect() } else { Vec::new() }
+    };
+    let mut all = Restricted {
+        hidden: own(&["/proc/kcore"]),
+        readonly: own(&["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"]),
+    };
+    all.hidden.extend(config.mask_paths.iter().cloned());
+    all.readonly.extend(config.readonly_paths.iter().cloned());
+    all
 }
 
 fn linux(config: &Config, findings: &mut Findings) -> Linux {
@@ -149,23 +139,36 @@ fn linux(config: &Config, findings: &mut Findings) -> Linux {
     }
     let (cgroups_path, resources) = limits::cgroups(config, findings);
     let label = config.mount_config.as_ref().map(|m| m.mount_label.clone()).filter(|l| !l.is_empty());
-    let no_pivot = config.mount_config.as_ref().is_some_and(|m| m.no_pivot_root);
-    let restricted = |paths: &[&str]| -> Vec<String> {
-        if config.restrict_sys { paths.iter().map(|&path| path.to_owned()).collect() } else { Vec::new() }
-    };
+    let restricted = restricted(config);
+    let lists = [
+        ("/linux/maskedPaths", "/mask_paths", &config.mask_paths, &restricted.hidden),
+        ("/linux/readonlyPaths", "/readonly_paths", &config.readonly_paths, &restricted.readonly),
+    ];
+    for (to, from, own, all) in lists {
+        findings.places.list(to, from, all.len().saturating_sub(own.len()), own.len());
+    }
     let mut linux = Linux {
         namespaces: namespaces(config, findings),
         devices: limits::devices(config, findings),
         cgroups_path,
         resources,
-        masked_paths: restricted(&["/proc/kcore"]),
-        readonly_paths: restricted(&["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"]),
-        rootfs_propagation: Some(if no_pivot { "rslave" } else { "rprivate" }.to_owned()),
+        sysctl: config.system_properties.clone(),
+        seccomp: seccomp::seccomp(config, findings),
+        masked_paths: restricted.hidden,
+        readonly_paths: restricted.readonly,
+        rootfs_propagation: Some(propagation(config).to_owned()),
         mount_label: label,
         ..Linux::default()
     };
     crate::namespaces::add_uid_gid_mappings(&mut linux, config);
     linux
+}
+
+fn propagation(config: &Config) -> &'static str {
+    let own = config.mount_config.as_ref();
+    let no_pivot = own.is_some_and(|m| m.no_pivot_root);
+    let private = own.and_then(|m| m.private_fs).unwrap_or(!no_pivot);
+    if private { "rprivate" } else { "rslave" }
 }
 
 /// Those of `namespaces`, and those that stand elsewhere: an IPC namespace by `ipc`, a network namespace by a

@@ -70,13 +70,13 @@ pub fn load_container_environment(config: &Config) -> Result<()> {
 pub fn setup_user(config: &Config) -> Result<()> {
     alone("becoming the user")?;
     let own = cofferdam::template::Caller::current().uid;
-    let user = ExecUser::in_root(&config.user, own, Path::new("/"))?;
+    let user = ExecUser::of(config, own, Path::new("/"))?;
     let failed = |doing: &'static str, id: u32| {
         move |e: Errno| {
             Error::system(doing, e).with_object(id.to_string()).with_pointer(&Pointer::new("/user"))
         }
     };
-    let groups = user.groups.iter().chain(&config.additional_groups);
+    let groups = user.groups.iter().chain(&user.additional);
     let groups: Vec<u8> = groups.flat_map(|gid| gid.to_ne_bytes()).collect();
     setuid::setgroups(&groups).map_err(|e| {
         Error::system("setting supplementary groups", e).with_pointer(&Pointer::new("/additional_groups"))

@@ -31,7 +31,7 @@ use crate::{Config, State, lower};
 /// ```
 pub fn setup_cgroups(config: &Config, pid: u32) -> Result<BTreeMap<String, PathBuf>> {
     let Some(wanted) = &config.cgroups else { return Ok(BTreeMap::new()) };
-    let resources = lower::resources(wanted).map_err(Error::rejected)?;
+    let resources = lower::resources(config, wanted).map_err(Error::rejected)?;
     let nodes = config.mount_config.iter().flat_map(|m| &m.device_nodes);
     let options = PlanOptions {
         ignore_v1_only: true,

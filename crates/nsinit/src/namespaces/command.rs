@@ -40,7 +40,7 @@ pub fn default_create_command(
     const SIGKILL: u32 = 9;
     let root = std::path::absolute(&config.root_fs)
         .map_err(|e| Error::io("finding the root filesystem", &config.root_fs, &e))?;
-    let user = ExecUser::in_root(&config.user, 0, &root)?;
+    let user = ExecUser::of(config, 0, &root)?;
     let mut spec = spec(config, &user, args).map_err(Error::rejected)?;
     if let Some(process) = &mut spec.process {
         // It is Exec's caller who wants one, or not.
@@ -55,10 +55,7 @@ pub fn default_create_command(
     command
         .no_cgroups(config.cgroups.is_none())
         .no_pivot(config.mount_config.as_ref().is_some_and(|m| m.no_pivot_root))
-        .parent_death_signal(match config.parent_death_signal {
-            0 => SIGKILL,
-            signal => signal,
-        });
+        .parent_death_signal(config.parent_death_signal.unwrap_or(SIGKILL));
     Ok(command)
 }
 

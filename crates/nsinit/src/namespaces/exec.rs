@@ -9,7 +9,7 @@ use super::command::{CreateCommand, SetupCommand};
 use super::io::Io;
 use super::network::initialize_networking;
 use crate::state::start_time;
-use crate::{Config, Core, NamespaceType, NetworkState, State};
+use crate::{Config, Core, NamespaceType, NetworkState, State, lower};
 
 /// What is added to a signal's number when a program ended by it. libcontainer's `EXIT_SIGNAL_OFFSET`.
 pub const EXIT_SIGNAL_OFFSET: i32 = 128;
@@ -50,9 +50,8 @@ pub fn exec(
     check(config, data_path)?;
     let mut command = create(config, io.console, data_path, args)?;
     io.of_command(&mut command);
-    let mut child = command.kill_on_drop(true).create()?;
-    let mut network_state = NetworkState::default();
-    initialize_networking(config, child.pid(), &mut network_state)?;
+    let mut child = command.kill_on_drop(true).create().map_err(|e| lower::told_in(config, e))?;
+    let network_state = networks(config, &child)?;
     let saved = Saved::save(data_path, &state(&child, network_state)?)?;
     if config.namespaces.contains(NamespaceType::User) {
         setup(config, data_path, child.container())?;
@@ -62,6 +61,19 @@ pub fn exec(
     let status = child.wait()?;
     drop(saved);
     Ok(code(status))
+}
+
+/// The core has made what the command's network document says; a command of a caller's own may have none.
+fn networks(config: &Config, child: &Child) -> Result<NetworkState> {
+    let mut state = NetworkState::default();
+    let made = child.container().network_interfaces();
+    if made.is_empty() {
+        initialize_networking(config, child.pid(), &mut state)?;
+    } else if let Some(veth) = made.iter().find(|one| !one.host_name.is_empty()) {
+        state.veth_host.clone_from(&veth.host_name);
+        state.veth_child.clone_from(&veth.name);
+    }
+    Ok(state)
 }
 
 /// As libcontainer gives it.

@@ -38,7 +38,7 @@ pub fn exec_in(
 ) -> Result<i32> {
     let container = state.container()?;
     let root = PathBuf::from(format!("/proc/{}/root", state.init_pid));
-    let user = ExecUser::in_root(&config.user, 0, &root)?;
+    let user = ExecUser::of(config, 0, &root)?;
     let mut process = lower::process(config, &user, args).map_err(Error::rejected)?;
     process.terminal = false;
     let mut exec = Exec::from(process);

@@ -13,7 +13,7 @@ use cofferdam_sys::{Errno, open, setns, tty};
 use serde::Deserialize;
 
 use super::calling::{alone, load_container_environment};
-use crate::{Config, ExecUser, NetworkState, spec};
+use crate::{Config, ExecUser, NetworkState, lower, spec};
 
 /// libcontainer's `Init`: does in the calling process, which is in the new namespaces of the configuration
 /// already, what a container's first process does; then the program takes its place. Namespaces that are
@@ -76,12 +76,15 @@ fn set_up(
     let console = console.map(|path| open_console(config, path)).transpose()?;
     session(console.as_ref())?;
     launch::in_place(&Bundle::from_spec(root, spec), &[pipe.as_raw_fd()])
+        .map_err(|e| lower::told_in(config, e))
 }
 
 fn translated(config: &Config, root: &Path, console: Option<&Path>, args: &[String]) -> Result<Spec> {
-    let user = ExecUser::in_root(&config.user, 0, root)?;
+    let user = ExecUser::of(config, 0, root)?;
     let config = Config { root_fs: root.display().to_string(), tty: false, ..config.clone() };
     let mut spec = spec(&config, &user, args).map_err(Error::rejected)?;
+    // Whoever started this process has made its network.
+    spec.annotations.remove(cofferdam::NETWORK_ANNOTATION);
     if let Some(path) = console {
         spec.mounts.push(Mount {
             destination: "/dev/console".to_owned(),

@@ -142,8 +142,8 @@ impl Container {
         let bridge = bridge
             .ok_or_else(|| wrong(&at.key("bridge"), &format!("there is no bridge {}", wanted.bridge)))?;
         let settings = LinkSettings {
-            mtu: (wanted.mtu != 0).then_some(wanted.mtu),
-            queue_length: (wanted.txqueuelen != 0).then_some(wanted.txqueuelen),
+            mtu: positive(wanted.mtu, &at.key("mtu"))?,
+            queue_length: positive(wanted.txqueuelen, &at.key("txqueuelen"))?,
             ..LinkSettings::default()
         };
         let mac = optional(&wanted.mac_address, &at.key("mac_address"))?;
@@ -229,6 +229,12 @@ fn gateways(wanted: &Network, at: &Pointer) -> Result<Vec<RouteEntry>> {
         }
     }
     Ok(routes)
+}
+
+/// A number, if there is one.
+fn positive(number: i64, field: &Pointer) -> Result<Option<u32>> {
+    let number = u32::try_from(number).map_err(|_| wrong(field, &format!("{number} is out of range")))?;
+    Ok((number != 0).then_some(number))
 }
 
 /// What stands in a field, if something does.

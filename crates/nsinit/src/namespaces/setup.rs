@@ -11,8 +11,8 @@ use crate::{Config, State};
 /// namespace, but not in that one.
 ///
 /// libcontainer mounted from here too; today's kernels let the container's own root mount what a container
-/// has, and what they do not is opened by the core beforehand and handed in. What is left is the network: the devices that
-/// [`super::initialize_networking`] made are set up, with addresses and routes.
+/// has, and what they do not is opened by the core beforehand and handed in. What is left is the network, where the core has
+/// not made it: the devices that [`super::initialize_networking`] made are set up, with addresses and routes.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] without a state in `data_path`; [`ErrorKind::WrongState`] when the container has
@@ -33,5 +33,6 @@ pub fn setup_container(config: &Config, data_path: &Path) -> Result<()> {
         return Err(Error::new(ErrorKind::WrongState, "the container's first process has ended:")
             .with_object(state.init_pid.to_string()));
     }
-    configure(config, state.init_pid)
+    let made = state.core.is_some() && !state.container()?.network_interfaces().is_empty();
+    if made { Ok(()) } else { configure(config, state.init_pid) }
 }

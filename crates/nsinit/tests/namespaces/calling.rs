@@ -32,7 +32,7 @@ fn the_process_becomes_the_user_with_its_groups() {
     }
     let mut world = World::new();
     world.config.user = "daemon".into();
-    world.config.additional_groups = vec![4242];
+    world.config.additional_groups = vec!["4242".to_owned()];
     let status = role("user", &world.written(), &[]).env_remove("HOME").output().unwrap();
     let status = text(&status);
     assert_eq!(line(&status, "Uid:"), "1\t1\t1\t1");
