@@ -394,7 +394,7 @@ fn default_route(gateway: std::net::IpAddr, link: u32) -> RouteEntry {
 }
 
 /// Names and hardware addresses only have to differ: what the standard library seeds its maps with will do.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

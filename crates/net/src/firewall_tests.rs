@@ -12,16 +12,16 @@ use crate::tests::{in_new_network, new_network};
 use crate::traffic::{AT_ONCE, at, attach, call, nets, serve};
 use crate::*;
 
-struct World {
-    host: Network,
-    here: File,
-    container: File,
-    other: File,
-    far: File,
+pub(crate) struct World {
+    pub(crate) host: Network,
+    pub(crate) here: File,
+    pub(crate) container: File,
+    pub(crate) other: File,
+    pub(crate) far: File,
 }
 
 /// Containers at 10.9.0.2 and .3 behind the host; the far side at 203.0.113.9, which knows no way back.
-fn world() -> World {
+pub(crate) fn world() -> World {
     std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap();
     std::fs::write("/proc/sys/net/ipv6/conf/all/forwarding", "1").unwrap();
     let up = LinkSettings { up: true, ..LinkSettings::default() };
@@ -52,15 +52,15 @@ fn world() -> World {
     World { host, here, container, other, far }
 }
 
-fn ip(text: &str) -> IpAddr {
+pub(crate) fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn port(address: &str, port: u16) -> SocketAddr {
+pub(crate) fn port(address: &str, port: u16) -> SocketAddr {
     SocketAddr::new(ip(address), port)
 }
 
-fn publish(ports: std::ops::RangeInclusive<u16>, to: &str, to_port: u16) -> Publish {
+pub(crate) fn publish(ports: std::ops::RangeInclusive<u16>, to: &str, to_port: u16) -> Publish {
     Publish { protocol: Protocol::Tcp, host: None, ports, to: ip(to), to_port }
 }
 
@@ -167,10 +167,10 @@ fn the_allow_list_lets_through_what_it_names_and_nothing_else() {
         }
         let allowed = [
             Allow {
-                to: Some("203.0.113.9/32".parse().unwrap()),
-                ports: Some((Protocol::Tcp, good.port()..=good.port())),
+                to: "203.0.113.9".parse().unwrap(),
+                ports: vec![(Protocol::Tcp, good.port()..=good.port())],
             },
-            Allow { to: Some("2001:db8::/32".parse().unwrap()), ports: None },
+            Allow { to: "2001:db8::/32".parse().unwrap(), ports: vec![] },
         ];
         let mut firewall = Firewall::at(&world.container).unwrap();
         firewall.allow_only(&allowed).unwrap();
@@ -211,8 +211,8 @@ fn a_confined_container_cannot_get_out_by_its_own_means() {
         let [good6, bad6] = ["[2001:db8::9]:0", "[fd00:9::1]:0"]
             .map(|bound| serve(if bound.contains("db8") { &world.far } else { &world.here }, bound));
         let (host, near) = (serve(&world.here, "10.9.0.1:0"), serve(&world.other, "10.9.0.3:0"));
-        let allowed = ["203.0.113.9/32", "2001:db8::/32"]
-            .map(|net| Allow { to: Some(net.parse().unwrap()), ports: None });
+        let allowed =
+            ["203.0.113.9/32", "2001:db8::/32"].map(|net| Allow { to: net.parse().unwrap(), ports: vec![] });
         let addresses = [ip("10.9.0.2"), ip("fd00:9::2")];
         for server in [good, bad, good6, bad6, host] {
             assert!(call(&world.container, server).is_ok(), "{server} is reached by the unconfined");

@@ -12,7 +12,7 @@ use crate::judge::Judge;
 use crate::names::{is_host, not_a_host};
 use crate::plan::{InterfaceKind, NetworkPlan};
 use crate::{
-    AllowPlan, AllowSpec, Destination, HostSpec, NetworkSpec, PortsSpec, Protocol, PublishPlan, PublishSpec,
+    Allow, AllowSpec, Destination, HostSpec, NetworkSpec, PortsSpec, Protocol, PublishPlan, PublishSpec,
     Resolver, UserMode,
 };
 
@@ -165,7 +165,7 @@ impl Judge {
         }
     }
 
-    fn allow(&mut self, spec: &AllowSpec, pointer: &Pointer) -> Option<AllowPlan> {
+    fn allow(&mut self, spec: &AllowSpec, pointer: &Pointer) -> Option<Allow> {
         let to = self.destination(&spec.to, &pointer.key("to"));
         let protocol = self.protocol(&spec.protocol, &pointer.key("protocol"));
         let list = pointer.key("ports");
@@ -177,26 +177,13 @@ impl Judge {
             Some(protocol) if spec.ports.is_empty() => vec![(protocol, 0..=u16::MAX)],
             _ => ranges.into_iter().map(|range| (protocol.unwrap_or_default(), range)).collect(),
         };
-        Some(AllowPlan { pointer: pointer.clone(), to, ports })
+        Some(Allow { to, ports })
     }
 
     fn destination(&mut self, text: &str, pointer: &Pointer) -> Option<Destination> {
         if text.is_empty() {
             return Some(Destination::Anywhere);
         }
-        let net = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-        if let Some(net) = net {
-            return Some(Destination::Net(net.trunc()));
-        }
-        let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-        let (name, below) = name.strip_prefix("*.").map_or((name.as_str(), false), |name| (name, true));
-        // What looks like an address and is none must not be asked for as a name.
-        let numbers = name.bytes().all(|b| b.is_ascii_digit() || b == b'.') || name.contains("..");
-        if numbers || !is_host(name) {
-            let text = format!("{text:?} is neither an address, a prefix, a name nor *.name");
-            self.say(pointer, text);
-            return None;
-        }
-        Some(if below { Destination::Below(name.into()) } else { Destination::Name(name.into()) })
+        text.parse().map_err(|why: String| self.say(pointer, why)).ok()
     }
 }

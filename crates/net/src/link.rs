@@ -216,6 +216,16 @@ pub(crate) fn send_away(index: u32, name: &str, target: u32) -> Message {
     Message::move_link(index, name, target)
 }
 
+pub(crate) fn loopback_out(index: u32, on: bool) -> Message {
+    const IFLA_AF_SPEC: u16 = 26;
+    const AF_INET: u16 = 2;
+    const IFLA_INET_CONF: u16 = 1;
+    const IPV4_DEVCONF_ROUTE_LOCALNET: u16 = 26;
+    let setting = nest(IFLA_INET_CONF, &[number(IPV4_DEVCONF_ROUTE_LOCALNET, on.into())]);
+    let attributes = vec![nest(IFLA_AF_SPEC, &[nest(AF_INET, &[setting])])];
+    Message::link(RTM_NEWLINK, index, 0, attributes)
+}
+
 pub(crate) fn delete(index: u32) -> Message {
     Message::link(RTM_DELLINK, index, 0, vec![])
 }

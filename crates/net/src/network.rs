@@ -217,6 +217,15 @@ impl Network {
         answer.map(drop).map_err(|refusal| failed("setting up bridge port", name, "", refusal))
     }
 
+    /// Says whether packets may leave from 127.0.0.0/8 over a link and come to it (`route_localnet`). Whoever
+    /// turns it on has to keep others on that link from reaching loopback; [`crate::Firewall::open`] does.
+    ///
+    /// # Errors
+    /// `ENODEV`, `EPERM`.
+    pub fn let_loopback_out(&mut self, link: u32, on: bool) -> Result<(), Error> {
+        self.tell("letting loopback out over link", link, link::loopback_out(link, on), 0)
+    }
+
     /// Deletes a link; a veth's peer goes with it. One that has gone already is deleted.
     ///
     /// # Errors

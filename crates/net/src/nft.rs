@@ -4,6 +4,7 @@
 //! changes what an earlier one put into a register, and the first comparison that fails ends the rule.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use netlink_packet_core::{DefaultNla, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL};
@@ -18,15 +19,20 @@ const NFT_MSG_NEWTABLE: u16 = 0;
 const NFT_MSG_DELTABLE: u16 = 2;
 const NFT_MSG_NEWCHAIN: u16 = 3;
 const NFT_MSG_NEWRULE: u16 = 6;
+const NFT_MSG_NEWSET: u16 = 9;
+const NFT_MSG_NEWSETELEM: u16 = 12;
+const NFT_MSG_DELSETELEM: u16 = 14;
 const NFPROTO_INET: u8 = 1;
 const NFPROTO_NETDEV: u8 = 5;
+const NFPROTO_BRIDGE: u8 = 7;
 /// The first register of 16 bytes, and the second.
 const NFT_REG_1: u32 = 1;
 const NFT_REG_2: u32 = 2;
 const NFT_REG_VERDICT: u32 = 0;
+const NFT_META_IIFNAME: u32 = 6;
 const NF_DROP: u32 = 0;
 const NF_ACCEPT: u32 = 1;
-pub(crate) const IPPROTO_ICMPV6: u8 = 58;
+const IPPROTO_ICMPV6: u8 = 58;
 const NETWORK: u32 = 1;
 const TRANSPORT: u32 = 2;
 
@@ -76,6 +82,16 @@ impl Table {
         Self { family: NFPROTO_NETDEV, name }
     }
 
+    /// Of the frames on bridges.
+    pub(crate) fn bridge(name: String) -> Self {
+        Self { family: NFPROTO_BRIDGE, name }
+    }
+
+    /// An empty table, whatever was in it.
+    pub(crate) fn anew(&self) -> Vec<Request> {
+        vec![self.add(), self.delete(), self.add()]
+    }
+
     /// A `struct nfgenmsg` and attributes.
     fn message(&self, kind: u16, attributes: Vec<DefaultNla>) -> Message {
         Message { kind: NFNL_SUBSYS_NFTABLES << 8 | kind, head: vec![self.family, 0, 0, 0], attributes }
@@ -106,6 +122,36 @@ impl Table {
         let attributes =
             vec![text(1, &self.name), text(3, name), nest(4, hook), word(5, policy), text(7, kind)];
         (self.message(NFT_MSG_NEWCHAIN, attributes), NLM_F_CREATE | NLM_F_EXCL)
+    }
+
+    /// A set of addresses that leave it by themselves; `number` is its own in the transaction.
+    pub(crate) fn set(&self, name: &str, v4: bool, number: u32) -> Request {
+        const NFT_SET_TIMEOUT: u32 = 0x10;
+        /// How many addresses are in it at most.
+        const SIZE: u32 = 4096;
+        // The types are nft(8)'s, which shows sets by them: ipv4_addr and ipv6_addr.
+        let (kind, length) = if v4 { (7, 4) } else { (8, 16) };
+        let mut attributes = vec![text(1, &self.name), text(2, name), word(3, NFT_SET_TIMEOUT)];
+        attributes.extend([word(4, kind), word(5, length), nest(9, &[word(1, SIZE)]), word(10, number)]);
+        (self.message(NFT_MSG_NEWSET, attributes), NLM_F_CREATE)
+    }
+
+    /// Puts an address into a set for a time.
+    pub(crate) fn add_element(&self, set: &str, address: IpAddr, time: Duration) -> Request {
+        let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let time = DefaultNla::new(4, milliseconds.to_be_bytes().to_vec());
+        let element = nest(1, &[data(1, &octets(address)), time]);
+        (self.message(NFT_MSG_NEWSETELEM, self.elements(set, element)), NLM_F_CREATE)
+    }
+
+    /// Takes an address out of a set.
+    pub(crate) fn delete_element(&self, set: &str, address: IpAddr) -> Request {
+        let element = nest(1, &[data(1, &octets(address))]);
+        (self.message(NFT_MSG_DELSETELEM, self.elements(set, element)), 0)
+    }
+
+    fn elements(&self, set: &str, element: DefaultNla) -> Vec<DefaultNla> {
+        vec![text(1, &self.name), text(2, set), nest(3, &[element])]
     }
 
     /// Adds a rule at the end of a chain.
@@ -154,7 +200,7 @@ impl Rule {
     }
 
     /// The packet is IPv4 or IPv6.
-    fn family(self, v4: bool) -> Self {
+    pub(crate) fn family(self, v4: bool) -> Self {
         const NFT_META_NFPROTO: u32 = 15;
         self.meta(NFT_META_NFPROTO).is(&[if v4 { 2 } else { 10 }])
     }
@@ -189,14 +235,31 @@ impl Rule {
         self.address(net, false, 1)
     }
 
-    fn frame(self, ethertype: u16) -> Self {
+    /// The destination is in a set.
+    pub(crate) fn towards(self, set: &str, v4: bool) -> Self {
+        let (offset, length) = if v4 { (16, 4) } else { (24, 16) };
+        let rule = self.family(v4).payload(NETWORK, offset, length);
+        rule.expression("lookup", &[text(1, set), word(2, NFT_REG_1)])
+    }
+
+    /// A frame with what that type of Ethernet's is.
+    pub(crate) fn frame(self, ethertype: u16) -> Self {
         const NFT_META_PROTOCOL: u32 = 1;
         self.meta(NFT_META_PROTOCOL).is(&ethertype.to_be_bytes())
     }
 
+    fn frame_of(self, net: IpNet) -> Self {
+        self.frame(if net.addr().is_ipv4() { 0x0800 } else { 0x86dd })
+    }
+
     /// A frame with a packet from there.
     pub(crate) fn frame_from(self, net: IpNet) -> Self {
-        self.frame(if net.addr().is_ipv4() { 0x0800 } else { 0x86dd }).bare_address(net, true, 0)
+        self.frame_of(net).bare_address(net, true, 0)
+    }
+
+    /// A frame with a packet to there.
+    pub(crate) fn frame_to(self, net: IpNet) -> Self {
+        self.frame_of(net).bare_address(net, false, 0)
     }
 
     /// A frame in which ARP says that it has, or asks on behalf of, that address.
@@ -234,11 +297,26 @@ impl Rule {
         self.protocol(IPPROTO_ICMPV6).payload(TRANSPORT, 0, 1).is(&[kind])
     }
 
-    pub(crate) fn over(self, device: &str) -> Self {
-        const NFT_META_OIFNAME: u32 = 7;
+    fn device(self, key: u32, operation: u32, device: &str) -> Self {
         let mut name = device.as_bytes().to_vec();
         name.resize(16, 0);
-        self.meta(NFT_META_OIFNAME).is(&name)
+        self.meta(key).compare(operation, &name)
+    }
+
+    /// It leaves by that device.
+    pub(crate) fn over(self, device: &str) -> Self {
+        const NFT_META_OIFNAME: u32 = 7;
+        self.device(NFT_META_OIFNAME, 0, device)
+    }
+
+    /// It came by that device.
+    pub(crate) fn by_device(self, device: &str) -> Self {
+        self.device(NFT_META_IIFNAME, 0, device)
+    }
+
+    /// It came by another device.
+    pub(crate) fn not_by_device(self, device: &str) -> Self {
+        self.device(NFT_META_IIFNAME, 1, device)
     }
 
     fn ct_bits(self, key: u32, bits: u32) -> Self {
@@ -260,9 +338,17 @@ impl Rule {
         self.ct_bits(NFT_CT_STATUS, IPS_DST_NAT)
     }
 
-    pub(crate) fn accept(self) -> Self {
-        let verdict = nest(2, &[nest(2, &[word(1, NF_ACCEPT)])]);
+    fn verdict(self, verdict: u32) -> Self {
+        let verdict = nest(2, &[nest(2, &[word(1, verdict)])]);
         self.expression("immediate", &[word(1, NFT_REG_VERDICT), verdict])
+    }
+
+    pub(crate) fn accept(self) -> Self {
+        self.verdict(NF_ACCEPT)
+    }
+
+    pub(crate) fn drop(self) -> Self {
+        self.verdict(NF_DROP)
     }
 
     pub(crate) fn reject_with_reset(self) -> Self {

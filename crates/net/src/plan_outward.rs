@@ -3,13 +3,11 @@
 //! A part of [`crate::NetworkPlan`]. Pure: no socket, no kernel.
 
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
 use cofferdam_oci::Pointer;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use crate::Protocol;
+use crate::{Allow, Protocol};
 
 /// What leaves and reaches a container through the host.
 ///
@@ -25,7 +23,7 @@ pub struct OutwardPlan {
     /// The host's ports that are the container's.
     pub publish: Vec<PublishPlan>,
     /// What the container may reach: anything without a list.
-    pub egress: Option<Vec<AllowPlan>>,
+    pub egress: Option<Vec<Allow>>,
 }
 
 /// A port of the host's that is a port of the container's.
@@ -54,46 +52,6 @@ pub struct PublishPlan {
     pub host_port: u16,
     /// The container's port.
     pub container_port: u16,
-}
-
-/// Something that a container may reach.
-///
-/// ```
-/// # use cofferdam_net::{Destination, NetworkPlan, NetworkSpec};
-/// let spec: NetworkSpec = serde_json::from_str(r#"{"egress": {"allow": [{"to": "*.example.com"}]}}"#)?;
-/// let plan = NetworkPlan::new(&spec, &Default::default()).unwrap();
-/// let allowed: &cofferdam_net::AllowPlan = &plan.outward.egress.unwrap()[0];
-/// assert_eq!(allowed.to, Destination::Below("example.com".into()));
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct AllowPlan {
-    /// Which part of the document asked for it.
-    pub pointer: Pointer,
-    /// Where to.
-    pub to: Destination,
-    /// With which ports; every protocol when there are none.
-    pub ports: Vec<(Protocol, RangeInclusive<u16>)>,
-}
-
-/// Where a container may connect to; names are in lower case and without a dot at their end.
-///
-/// ```
-/// use cofferdam_net::Destination;
-/// assert_ne!(Destination::Name("example.com".into()), Destination::Below("example.com".into()));
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Destination {
-    /// Anywhere.
-    Anywhere,
-    /// Addresses.
-    Net(IpNet),
-    /// The addresses of a name.
-    Name(String),
-    /// Those of all names below one, but not its own.
-    Below(String),
 }
 
 /// What carries packets for users without rights over the host's network.
