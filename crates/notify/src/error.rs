@@ -52,6 +52,8 @@ pub enum Error {
         /// What the kernel answered.
         errno: Errno,
     },
+    /// A handler panicked, with these words.
+    Panicked(String),
     /// Acting in the caller's namespaces failed.
     Inside(cofferdam_nsenter::Error),
     /// What a runtime sent is no container's state.
@@ -117,6 +119,7 @@ impl fmt::Display for Error {
             Self::Malformed { what, errno } => write!(f, "{what} makes no sense: {errno}"),
             Self::Refused(errno) => write!(f, "refused: {errno}"),
             Self::System { doing, errno } => write!(f, "{doing}: {errno}"),
+            Self::Panicked(said) => write!(f, "the handler panicked: {said}"),
             Self::Inside(e) => e.fmt(f),
             Self::Message(why) => write!(f, "what the runtime sent: {why}"),
         }

@@ -8,24 +8,37 @@
 //! 2. It gives [`Request`]s: [`Request::call`] is the call with its arguments by their types, read once,
 //!    [`Request::caller`] who made it.
 //! 3. [`Request::answer`] answers, and takes the request with it. One that is dropped is answered, too.
+//!
+//! Above that, a [`Registry`] holds handlers by system call, a [`Service`] has threads that ask it, and a
+//! [`runtime::Server`] is the socket to which runtimes send their containers' descriptors.
 
 mod address;
 mod answer;
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod call;
 mod caller;
 mod error;
 mod listener;
 mod memory;
 mod names;
+mod registry;
 mod request;
+pub mod runtime;
+mod service;
+mod stop;
 
 pub use address::{Address, UnixAddress};
 pub use answer::{Answer, Continue, Descriptor};
-pub use call::*;
+#[cfg(feature = "tokio")]
+pub use asynchronous::AsyncListener;
+pub use call::{AT_FDCWD, Call, FsConfig, Mount, MountAttributes, OpenHow, SetXattr};
 pub use caller::{Caller, Credentials, Namespace};
 pub use cofferdam_seccomp::Arch;
 pub use cofferdam_sys::Errno;
 pub use error::{Error, Result};
-pub use listener::{Listener, Next};
+pub use listener::{Listener, Received};
 pub use memory::{Memory, PATH_MAX};
+pub use registry::{Handler, Middleware, Next, Registry};
 pub use request::Request;
+pub use service::{Limits, Service};

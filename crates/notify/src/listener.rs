@@ -3,7 +3,6 @@
 //! Made by the caller from what a runtime sent, or from seccomp(2). One thread at a time receives; as many as
 //! there are may work on what they received.
 
-use std::io::{PipeReader, PipeWriter, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,6 +12,7 @@ use cofferdam_sys::poll::{POLLIN, PollFd};
 use cofferdam_sys::seccomp_unotify::{self as unotify, Sizes};
 use cofferdam_sys::{Errno, poll};
 
+use crate::stop::Stop;
 use crate::{Error, Request, Result};
 
 const POLLHUP: i16 = 16;
@@ -23,7 +23,7 @@ const LARGEST: u16 = 256;
 /// What there is.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Next {
+pub enum Received {
     /// A request.
     Request(Request),
     /// Nothing, as long as was to be waited.
@@ -62,9 +62,7 @@ pub(crate) struct Shared {
     /// receiving would wait where nothing can wake it.
     turn: Mutex<Turn>,
     free: Condvar,
-    /// Readable once it was stopped.
-    stopped: PipeReader,
-    stop: Mutex<Option<PipeWriter>>,
+    stop: Stop,
 }
 
 #[derive(Debug, Default)]
@@ -122,9 +120,15 @@ impl Listener {
     /// `ENOSYS`, as those of a listener that is closed.
     ///
     /// # Errors
-    /// [`Error::System`] on a kernel without notifications (before Linux 5.0) or one whose structures are larger
-    /// than what there is room for.
+    /// [`Error::System`] for another kind of descriptor, on a kernel without notifications (before Linux 5.0) or
+    /// one whose structures are larger than what there is room for.
     pub fn new(fd: OwnedFd) -> Result<Self> {
+        let kind = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+        if kind.map_err(|e| Error::io("looking at a listener", &e))?.as_os_str()
+            != "anon_inode:seccomp notify"
+        {
+            return Err(Error::System { doing: "taking a listener", errno: Errno::ENOTTY });
+        }
         let failed = |errno| Error::System { doing: "asking for the size of notifications", errno };
         let Sizes { notification, response, .. } = unotify::sizes().map_err(failed)?;
         if notification > LARGEST || usize::from(response) != size_of::<unotify::Response>() {
@@ -133,14 +137,12 @@ impl Listener {
         // Whoever is answered mostly waits for nothing else: no need to look for another processor. An older
         // kernel (before 6.6) knows no such flag.
         let _ = unotify::set_flags(fd.as_raw_fd(), unotify::SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
-        let (stopped, stop) = std::io::pipe().map_err(|e| Error::io("making a pipe", &e))?;
         Ok(Self(Arc::new(Shared {
             fd,
             unanswered: AtomicI32::new(Errno::ENOSYS.0),
             turn: Mutex::default(),
             free: Condvar::new(),
-            stopped,
-            stop: Mutex::new(Some(stop)),
+            stop: Stop::new()?,
         })))
     }
 
@@ -158,8 +160,8 @@ impl Listener {
     #[allow(clippy::should_implement_trait, reason = "a failure of the descriptor ends nothing")]
     pub fn next(&self) -> Result<Option<Request>> {
         match self.wait(None)? {
-            Next::Request(request) => Ok(Some(request)),
-            Next::Nothing | Next::End => Ok(None),
+            Received::Request(request) => Ok(Some(request)),
+            Received::Nothing | Received::End => Ok(None),
         }
     }
 
@@ -170,32 +172,28 @@ impl Listener {
     ///
     /// ```no_run
     /// # fn f(listener: cofferdam_notify::Listener) -> cofferdam_notify::Result<()> {
-    /// use cofferdam_notify::Next;
+    /// use cofferdam_notify::Received;
     /// match listener.next_within(std::time::Duration::from_secs(1))? {
-    ///     Next::Request(request) => println!("{:?}", request.name()),
-    ///     Next::Nothing => println!("all is quiet"),
+    ///     Received::Request(request) => println!("{:?}", request.name()),
+    ///     Received::Nothing => println!("all is quiet"),
     ///     _ => println!("the container has ended"),
     /// }
     /// # Ok(()) }
     /// ```
-    pub fn next_within(&self, time: Duration) -> Result<Next> {
+    pub fn next_within(&self, time: Duration) -> Result<Received> {
         self.wait(Instant::now().checked_add(time))
     }
 
-    /// Ends waiting, now and later, in all threads: they are told [`Next::End`]. Requests that were received are
+    /// Ends waiting, now and later, in all threads: they are told [`Received::End`]. Requests that were received are
     /// answered as ever; further ones wait in the kernel for whoever has the descriptor.
     pub fn stop(&self) {
-        let mut stop = self.0.stop.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(mut writer) = stop.take() {
-            // Also closing it wakes whoever waits.
-            let _ = writer.write(&[0]);
-        }
+        self.0.stop.stop();
     }
 
-    fn wait(&self, deadline: Option<Instant>) -> Result<Next> {
-        let Some(_turn) = self.0.take(deadline) else { return Ok(Next::Nothing) };
+    fn wait(&self, deadline: Option<Instant>) -> Result<Received> {
+        let Some(_turn) = self.0.take(deadline) else { return Ok(Received::Nothing) };
         loop {
-            let mut fds = [self.0.fd.as_raw_fd(), self.0.stopped.as_raw_fd()].map(|fd| PollFd {
+            let mut fds = [self.0.fd.as_raw_fd(), self.0.stop.raw()].map(|fd| PollFd {
                 fd,
                 events: POLLIN,
                 revents: 0,
@@ -204,11 +202,11 @@ impl Listener {
             let millis = left.map(|d| u64::try_from(d.as_micros().div_ceil(1000)).unwrap_or(u64::MAX));
             let failed = |errno| Error::System { doing: "waiting for a notification", errno };
             if poll::poll(&mut fds, millis).map_err(failed)? == 0 {
-                return Ok(Next::Nothing);
+                return Ok(Received::Nothing);
             }
             let [listener, stopped] = fds;
             if stopped.revents != 0 {
-                return Ok(Next::End);
+                return Ok(Received::End);
             }
             if listener.revents & POLLNVAL != 0 {
                 return Err(failed(Errno::EBADF));
@@ -216,14 +214,14 @@ impl Listener {
             if listener.revents & POLLIN == 0 {
                 // Ended: nobody has the filter any more.
                 return if listener.revents & POLLHUP != 0 {
-                    Ok(Next::End)
+                    Ok(Received::End)
                 } else {
                     Err(failed(Errno::EINVAL))
                 };
             }
             match unotify::receive(self.0.fd.as_raw_fd()) {
                 Ok(notification) => {
-                    return Ok(Next::Request(Request::new(Arc::clone(&self.0), notification)));
+                    return Ok(Received::Request(Request::new(Arc::clone(&self.0), notification)));
                 }
                 // The caller was killed or interrupted between the two calls. That took its turn from the
                 // kernel's count, so that waiting does wait.

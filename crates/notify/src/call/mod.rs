@@ -15,6 +15,8 @@ use std::ffi::CString;
 use crate::{Address, Request, Result};
 use arguments::Arguments;
 
+pub(crate) use sockets::behind_socketcall;
+
 /// The directory descriptor that stands for the working directory (`AT_FDCWD`).
 pub const AT_FDCWD: i32 = -100;
 

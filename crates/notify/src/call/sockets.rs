@@ -60,12 +60,43 @@ fn many(a: &Arguments<'_>) -> Result<Call> {
     Ok(Call::SendMessages { socket: a.int(0), addresses, flags: a.uint(3) })
 }
 
+/// What a number of socketcall(2) stands for, from 1.
+const MULTIPLEXED: [&str; 20] = [
+    "socket",
+    "bind",
+    "connect",
+    "listen",
+    "accept",
+    "getsockname",
+    "getpeername",
+    "socketpair",
+    "send",
+    "recv",
+    "sendto",
+    "recvfrom",
+    "shutdown",
+    "setsockopt",
+    "getsockopt",
+    "sendmsg",
+    "recvmsg",
+    "accept4",
+    "recvmmsg",
+    "sendmmsg",
+];
+
+/// The call that socketcall(2) makes. The number is in a register, so that it stays what it is.
+pub(crate) fn behind_socketcall(number: u32) -> Option<&'static str> {
+    MULTIPLEXED.get(usize::try_from(number).ok()?.checked_sub(1)?).copied()
+}
+
 /// i386 and others: the number of the call, and where its arguments are.
 fn multiplexed(a: &Arguments<'_>) -> Result<Option<Call>> {
-    const CALLS: [(u32, &str, usize); 5] =
-        [(2, "bind", 3), (3, "connect", 3), (11, "sendto", 6), (16, "sendmsg", 3), (20, "sendmmsg", 4)];
-    let Some((_, name, count)) = CALLS.into_iter().find(|(number, ..)| *number == a.uint(0)) else {
-        return Ok(None);
+    let Some(name) = behind_socketcall(a.uint(0)) else { return Ok(None) };
+    let count = match name {
+        "bind" | "connect" | "sendmsg" => 3,
+        "sendmmsg" => 4,
+        "sendto" => 6,
+        _ => return Ok(None),
     };
     let mut args = [0; 6];
     for (arg, word) in args.iter_mut().zip(a.memory.words(a.long(1), count)?) {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use cofferdam_notify::{Answer, Errno, Next};
+use cofferdam_notify::{Answer, Errno, Received};
 use rustix::fs::Mode;
 
 use crate::world::notified;
@@ -37,12 +37,12 @@ fn waiting_for_a_while_ends_after_it_also_while_another_waits() {
         std::thread::sleep(Duration::from_millis(300));
         rustix::fs::mkdir("/x", Mode::RWXU)
     });
-    assert!(matches!(listener.next_within(Duration::ZERO).unwrap(), Next::Nothing));
+    assert!(matches!(listener.next_within(Duration::ZERO).unwrap(), Received::Nothing));
     std::thread::scope(|scope| {
         let other = scope.spawn(|| listener.next().unwrap().unwrap().answer(Answer::Value(0)).unwrap());
         std::thread::sleep(Duration::from_millis(20));
         let before = Instant::now();
-        assert!(matches!(listener.next_within(Duration::from_millis(50)).unwrap(), Next::Nothing));
+        assert!(matches!(listener.next_within(Duration::from_millis(50)).unwrap(), Received::Nothing));
         let waited = before.elapsed();
         assert!((50..250).contains(&waited.as_millis()), "{waited:?}");
         other.join().unwrap();

@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed helper is a failed test")]
 
 mod answers;
+#[cfg(feature = "tokio")]
+mod awaiting;
 mod decoding;
 mod ending;
+mod peers;
+mod service;
 mod world;
