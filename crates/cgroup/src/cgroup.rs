@@ -77,6 +77,40 @@ impl SavedCgroup {
         Self { mode: plan.mode, dirs: plan.dirs.clone(), parents }
     }
 
+    /// Directories by controller, as [`SavedCgroup::paths`] gives them and libcontainer's state has them: enough
+    /// to measure them and to ask their freezer. Nothing above them is known, so nothing above is touched.
+    ///
+    /// ```
+    /// let paths = [("memory".into(), "/sys/fs/cgroup/memory/box".into())].into();
+    /// let saved = cofferdam_cgroup::SavedCgroup::from_paths(&paths);
+    /// assert_eq!(saved.paths(), paths);
+    /// ```
+    #[must_use]
+    pub fn from_paths(paths: &BTreeMap<String, PathBuf>) -> Self {
+        let mut dirs: Vec<CgroupDir> = Vec::new();
+        for (name, path) in paths {
+            let version = if name.is_empty() { Version::V2 } else { Version::V1 };
+            let controllers = vec![name.clone()];
+            match dirs.iter_mut().find(|dir| dir.path == *path) {
+                Some(dir) => dir.controllers.extend(controllers),
+                None => dirs.push(CgroupDir {
+                    version,
+                    controllers,
+                    mount_point: path.clone(),
+                    mount_root: "/".into(),
+                    path: path.clone(),
+                    may_lack: true,
+                }),
+            }
+        }
+        let mode = match (paths.contains_key(""), paths.len()) {
+            (true, 1) => Mode::V2,
+            (true, _) => Mode::Hybrid,
+            (false, _) => Mode::V1,
+        };
+        Self { mode, dirs, parents: Vec::new() }
+    }
+
     /// The directories by controller, as runc's state has them: the v2 tree is the empty name, and
     /// `name=systemd` keeps its prefix.
     #[must_use]

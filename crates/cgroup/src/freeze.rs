@@ -67,6 +67,26 @@ impl Cgroup {
         }
     }
 
+    /// Whether it is about to be frozen: asked to, and some process has not stopped yet.
+    ///
+    /// # Errors
+    /// As [`Cgroup::is_frozen`].
+    pub fn is_freezing(&self) -> Result<bool, Error> {
+        let (path, stopped) = match (self.v1("freezer"), self.v2()) {
+            (Some(path), _) => (path.join("freezer.state"), "FROZEN"),
+            (None, Some(path)) => (path.join("cgroup.events"), "frozen 1"),
+            (None, None) => return Ok(false),
+        };
+        if !self.is_frozen()? {
+            return Ok(false);
+        }
+        match file::read(&path) {
+            Ok(text) => Ok(text.lines().all(|line| line != stopped)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(e) => Err(Error::io("reading the freezer", &path, &e)),
+        }
+    }
+
     fn no_freezer(&self) -> Error {
         let path = self.saved.dirs.first().map(|d| d.path.clone()).unwrap_or_default();
         Error::new("freezing", path, "the container has no cgroup with a freezer")

@@ -39,6 +39,7 @@ mod make;
 mod oom;
 mod stats;
 mod update;
+pub mod usage;
 
 pub use cgroup::{Cgroup, Making, SavedCgroup};
 pub use convert::shares_to_weight;

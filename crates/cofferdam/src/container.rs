@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use cofferdam_cgroup::usage::Usage;
 use cofferdam_cgroup::{Cgroup, Stats};
 use cofferdam_oci::{Resources, Spec, State};
 
@@ -266,7 +267,15 @@ impl Container {
         Ok(all.into_iter().filter_map(|p| i32::try_from(p).ok()).collect())
     }
 
-    /// What it uses.
+    /// What it uses, as far as this host counts it.
+    ///
+    /// # Errors
+    /// When its cgroup cannot be read.
+    pub fn usage(&self) -> Result<Usage> {
+        Ok(self.cgroup().usage()?)
+    }
+
+    /// What it uses, in runc's form: what is not counted is zero.
     ///
     /// # Errors
     /// When its cgroup cannot be read.

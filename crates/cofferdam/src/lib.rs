@@ -37,6 +37,7 @@
 mod bundle;
 mod command;
 mod container;
+mod counters;
 mod error;
 mod features;
 mod id;
@@ -104,6 +105,7 @@ pub use command::{
     Terminal, TerminalSize,
 };
 pub use container::{Container, Status};
+pub use counters::network_counters;
 pub use error::{Error, ErrorKind, Result};
 pub use features::features;
 pub use id::ContainerId;

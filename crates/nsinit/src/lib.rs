@@ -5,17 +5,23 @@
 //! [`Config`] becomes a configuration of the OCI ([`spec`]), and everything that makes or enters a container
 //! is the core's. `docs/coming-from-libcontainer.md` has every function of old, with an example.
 
+mod any_state;
 mod config;
 mod lower;
 pub mod namespaces;
+mod run_state;
 mod security;
 mod state;
+mod state_file;
+mod state_v2;
+pub mod stats;
 mod template;
 mod user;
 
 use std::ffi::CString;
 use std::path::Path;
 
+pub use any_state::AnyState;
 pub use cofferdam::oci;
 pub use config::{
     Cgroup, Config, Device, Generation, HugepageLimit, IdMap, InterfacePriority, Mount, MountCommand,
@@ -23,8 +29,10 @@ pub use config::{
     SeccompCall, SystemMounts, allowed_devices, created_devices,
 };
 pub use lower::{network, spec};
+pub use run_state::RunState;
 pub use security::Security;
 pub use state::{Core, NetworkState, State};
+pub use state_v2::StateV2;
 pub use template::Template;
 pub use user::ExecUser;
 

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use cofferdam::{Container, ContainerId, Error, ErrorKind, Result, Store};
 use serde::{Deserialize, Serialize};
 
-/// The file's name.
-const FILE: &str = "state.json";
+use crate::state_file::{self, FILE};
 
 /// A running container's state.
 ///
@@ -86,18 +85,22 @@ impl State {
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is none; when it is not a state.
     pub fn get(dir: &Path) -> Result<Self> {
-        let path = dir.join(FILE);
-        let bytes = fs::read(&path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::new(ErrorKind::NotFound, "there is no running container in")
-                    .with_object(dir.display().to_string())
-            }
-            _ => Error::io("reading the state", &path, &e),
-        })?;
-        serde_json::from_slice(&bytes).map_err(|e| {
-            Error::new(ErrorKind::System, "reading the state")
-                .with_object(path.display().to_string())
-                .with_detail(e.to_string())
+        let named = |e: Error| e.with_object(dir.join(FILE).display().to_string());
+        Self::parse(&state_file::read(dir)?).map_err(named)
+    }
+
+    /// Reads one from what was written.
+    ///
+    /// # Errors
+    /// When it is none, or was not written to its end.
+    ///
+    /// ```
+    /// let error = cofferdam_nsinit::State::parse(br#"{"init_pid":4711,"init_st"#).unwrap_err();
+    /// assert!(error.hint().unwrap().contains("stopped in the middle"), "{error}");
+    /// ```
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        state_file::parse(bytes, |state: &Self| {
+            state_file::judge(("init_pid", state.init_pid), ("init_start_time", &state.init_start_time))
         })
     }
 
@@ -114,6 +117,11 @@ impl State {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         start_time(self.init_pid).is_ok_and(|time| time == self.init_start_time)
+    }
+
+    /// Field 22 as a number.
+    pub(crate) fn started(&self) -> Result<u64> {
+        state_file::started(&self.init_start_time)
     }
 
     /// The container in the core.

@@ -3,9 +3,7 @@
 //! Called by the library for events. Field names and units are runc's (its `types/events.go`), because
 //! the programs that read them exist; zero values that runc leaves out are left out.
 
-mod read;
-mod v1;
-mod v2;
+mod of_usage;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Cgroup;
 use crate::error::Error;
-use read::Reader;
 
 // serde hands over references.
 fn zero(n: &u64) -> bool {
@@ -331,41 +328,12 @@ pub struct PsiLine {
 }
 
 impl Cgroup {
-    /// Measures the container. What this host has no controller for stays zero.
+    /// Measures the container, in runc's form: what this host has no controller for is zero, as
+    /// [`Cgroup::usage`] does not say it.
     ///
     /// # Errors
     /// When a file is there but cannot be read.
     pub fn stats(&self) -> Result<Stats, Error> {
-        let mut stats = Stats::default();
-        let v1 = |name: &str| self.v1(name).map(Reader);
-        let v2 = self.v2().map(Reader);
-        v1("cpu").map_or(Ok(()), |r| v1::cpu(&r, &mut stats.cpu))?;
-        v1("cpuacct").map_or(Ok(()), |r| v1::cpuacct(&r, &mut stats.cpu.usage))?;
-        v1("cpuset").map_or(Ok(()), |r| v1::cpuset(&r, &mut stats.cpuset))?;
-        v1("memory").map_or(Ok(()), |r| v1::memory(&r, &mut stats.memory))?;
-        v1("blkio").map_or(Ok(()), |r| v1::blkio(&r, &mut stats.blkio))?;
-        v1("hugetlb").map_or(Ok(()), |r| v1::hugetlb(&r, &mut stats.hugetlb))?;
-        if let Some(pids) = v1("pids") {
-            stats.pids = read::pids(&pids)?;
-        }
-        // In a hybrid tree version 2 counts only what version 1 does not.
-        if let Some(v2) = v2 {
-            if self.v1("cpuacct").is_none() {
-                v2::cpu(&v2, &mut stats.cpu)?;
-            }
-            if self.v1("memory").is_none() {
-                v2::memory(&v2, &mut stats.memory)?;
-            }
-            if self.v1("blkio").is_none() {
-                v2::io(&v2, &mut stats.blkio)?;
-            }
-            if self.v1("hugetlb").is_none() {
-                v2::hugetlb(&v2, &mut stats.hugetlb)?;
-            }
-            if self.v1("pids").is_none() {
-                stats.pids = read::pids(&v2)?;
-            }
-        }
-        Ok(stats)
+        self.usage().map(Stats::from)
     }
 }

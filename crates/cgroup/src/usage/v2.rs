@@ -1,47 +1,62 @@
 //! Version 2's counters, in version 1's units.
 //!
-//! Called by [`crate::Cgroup::stats`], one function per controller.
+//! Called by [`crate::Cgroup::usage`], one function per controller.
 
 use std::collections::BTreeMap;
 
-use super::read::{Reader, number, page_sizes};
-use super::{Blkio, BlkioEntry, Cpu, Hugetlb, Memory, MemoryEntry, Psi, PsiLine};
+use super::read::{Reader, number};
+use super::{Counter, Cpu, Io, Memory};
 use crate::error::Error;
+use crate::plan::Version;
+use crate::stats::{BlkioEntry, Psi, PsiLine, Throttling};
 
 pub(super) fn cpu(dir: &Reader<'_>, out: &mut Cpu) -> Result<(), Error> {
-    let stat = dir.keyed("cpu.stat")?;
-    let nanoseconds = |key: &str| stat.get(key).copied().unwrap_or(0).saturating_mul(1000);
-    let count = |key: &str| stat.get(key).copied().unwrap_or(0);
-    out.usage.total = nanoseconds("usage_usec");
-    out.usage.user = nanoseconds("user_usec");
-    out.usage.kernel = nanoseconds("system_usec");
-    out.throttling.periods = count("nr_periods");
-    out.throttling.throttled_periods = count("nr_throttled");
-    out.throttling.throttled_time = nanoseconds("throttled_usec");
-    out.psi = pressure(dir, "cpu.pressure")?;
+    let stat = dir.keyed("cpu.stat")?.unwrap_or_default();
+    let count = |key: &str| stat.get(key).copied();
+    let nanoseconds = |key: &str| count(key).map(|microseconds| microseconds.saturating_mul(1000));
+    out.total = nanoseconds("usage_usec");
+    out.user = nanoseconds("user_usec");
+    out.kernel = nanoseconds("system_usec");
+    // In a hybrid tree it is version 1 that has the controller.
+    if let Some(periods) = count("nr_periods") {
+        out.throttling = Some(Throttling {
+            periods,
+            throttled_periods: count("nr_throttled").unwrap_or(0),
+            throttled_time: nanoseconds("throttled_usec").unwrap_or(0),
+        });
+    }
+    out.pressure = pressure(dir, "cpu.pressure")?;
     Ok(())
 }
 
 pub(super) fn memory(dir: &Reader<'_>, out: &mut Memory) -> Result<(), Error> {
-    out.raw = dir.keyed("memory.stat")?;
-    out.cache = out.raw.get("file").copied().unwrap_or(0);
-    let entry = |prefix: &str| -> Result<MemoryEntry, Error> {
-        let get = |name: &str| dir.number_or_zero(&format!("{prefix}.{name}"));
-        Ok(MemoryEntry { limit: get("max")?, usage: get("current")?, max: get("peak")?, failcnt: 0 })
+    out.pressure = pressure(dir, "memory.pressure")?;
+    let Some(used) = dir.number("memory.current")? else { return Ok(()) };
+    out.version = Some(Version::V2);
+    out.stat = dir.keyed("memory.stat")?;
+    let stat = |key: &str| out.stat.as_ref().and_then(|stat| stat.get(key).copied());
+    out.cache = stat("file");
+    out.kernel.used = stat("kernel");
+    // How often this cgroup's own limit was met, as version 1 counts; before Linux 5.2 with those below it.
+    let refused = match dir.key("memory.events.local", "max")? {
+        None => dir.key("memory.events", "max")?,
+        own => own,
     };
-    out.usage = entry("memory")?;
-    // Readers expect memory and swap together; a peak of the sum is not known.
-    let swap = entry("memory.swap")?;
-    out.swap.usage = swap.usage.saturating_add(out.usage.usage);
-    out.swap.limit = swap.limit.saturating_add(out.usage.limit);
-    out.psi = pressure(dir, "memory.pressure")?;
+    let (peak, limit) = (dir.number("memory.peak")?, dir.number("memory.max")?);
+    out.usage = Counter { used: Some(used), peak, limit, refused };
+    out.swap = dir.number("memory.swap.current")?;
+    let sum = |swap: Option<u64>, memory: Option<u64>| Some(swap?.saturating_add(memory?));
+    out.with_swap.used = sum(out.swap, out.usage.used);
+    out.with_swap.limit = sum(dir.number("memory.swap.max")?, limit);
     Ok(())
 }
 
-pub(super) fn io(dir: &Reader<'_>, out: &mut Blkio) -> Result<(), Error> {
-    (out.io_service_bytes_recursive, out.io_serviced_recursive) =
-        io_stat(&dir.text("io.stat")?.unwrap_or_default());
-    out.psi = pressure(dir, "io.pressure")?;
+pub(super) fn io(dir: &Reader<'_>, out: &mut Io) -> Result<(), Error> {
+    if let Some(text) = dir.text("io.stat")? {
+        let (bytes, operations) = io_stat(&text);
+        (out.bytes, out.operations) = (Some(bytes), Some(operations));
+    }
+    out.pressure = pressure(dir, "io.pressure")?;
     Ok(())
 }
 
@@ -66,18 +81,19 @@ fn io_stat(text: &str) -> (Vec<BlkioEntry>, Vec<BlkioEntry>) {
     (bytes, operations)
 }
 
-pub(super) fn hugetlb(dir: &Reader<'_>, out: &mut BTreeMap<String, Hugetlb>) -> Result<(), Error> {
-    for size in page_sizes() {
-        let reserved = dir.number(&format!("hugetlb.{size}.rsvd.current"))?;
-        let used = match reserved {
-            Some(reserved) => Some(reserved),
-            None => dir.number(&format!("hugetlb.{size}.current"))?,
+pub(super) fn hugetlb(dir: &Reader<'_>) -> Result<Option<BTreeMap<String, Counter>>, Error> {
+    let mut sizes = BTreeMap::new();
+    for size in dir.page_sizes() {
+        let get = |name: &str| dir.number(&format!("hugetlb.{size}.{name}"));
+        // What is reserved, where the kernel counts it.
+        let (used, limit) = match get("rsvd.current")? {
+            None => (get("current")?, get("max")?),
+            reserved => (reserved, get("rsvd.max")?),
         };
-        let Some(usage) = used else { continue };
-        let failcnt = dir.keyed(&format!("hugetlb.{size}.events"))?.get("max").copied().unwrap_or(0);
-        out.insert(size, Hugetlb { usage, max: 0, failcnt });
+        let refused = dir.key(&format!("hugetlb.{size}.events"), "max")?;
+        sizes.insert(size, Counter { used, peak: None, limit, refused });
     }
-    Ok(())
+    Ok((!sizes.is_empty()).then_some(sizes))
 }
 
 fn pressure(dir: &Reader<'_>, name: &str) -> Result<Option<Psi>, Error> {
