@@ -25,6 +25,10 @@ enum Victim {
 
 use Victim::{Create, Delete, Exec, Run, Start};
 
+/// A network with a bridge that is made, and addresses of a pool.
+const NETWORK: &str = r#"{"networks": [{"type": "veth", "bridge": "br0", "pool": "10.88.0.0/24", "ipv6_pool": "fd00:88::/64"}],
+    "hosts": [{"address": "10.88.0.9", "names": ["db"]}]}"#;
+
 /// A bundle whose cgroup has a parent of its own, whose pid file has a directory of its own, and its commands.
 struct Scene<'t> {
     t: &'t Test,
@@ -42,6 +46,15 @@ impl<'t> Scene<'t> {
         bundle.set("/linux/cgroupsPath", path).set("/linux/resources/pids/limit", 20).write();
         fs::create_dir(t.dir.join("pids")).expect("directory of pid files");
         Self { t, bundle, victim }
+    }
+
+    /// The same with a network, in a network namespace of the test's with a `/run` of its own.
+    fn networked(t: &'t Test, victim: Victim) -> Self {
+        t.network_view();
+        t.host("mount -t tmpfs tmpfs /run");
+        let mut scene = Self::new(t, victim);
+        scene.bundle.namespace("network").set("/annotations/org.cofferdam.network", NETWORK).write();
+        scene
     }
 
     fn prepare(&self) {
@@ -109,11 +122,12 @@ impl<'t> Scene<'t> {
     }
 
     fn killed(&self, name: &str, nth: usize) -> bool {
-        let mut command = Command::new("strace");
+        let mut command = self.t.command(Path::new("/usr/bin/strace"));
         let inject = format!("inject={name}:signal=KILL:when={nth}");
         command.args(["-qqq", "-o", "/dev/null", "-e", &format!("trace={name}"), "-e", &inject]);
         let command = command.arg(&self.t.runtime.path).args(self.line());
         let status = self.output(command).status().expect("strace starts");
+        // A view's commands are started by nsenter, which becomes the command.
         status.signal() == Some(9)
     }
 
@@ -167,7 +181,7 @@ fn calls(scene: &Scene<'_>) -> Vec<(String, usize)> {
 fn calls_of(scene: &Scene<'_>, after: fn(&Scene<'_>)) -> Vec<(String, usize)> {
     let trace = scene.t.dir.join("trace");
     scene.prepare();
-    let mut command = Command::new("strace");
+    let mut command = scene.t.command(Path::new("/usr/bin/strace"));
     command.arg("-o").arg(&trace).arg(&scene.t.runtime.path).args(scene.line());
     scene.output(&mut command).status().expect("strace starts");
     after(scene);
@@ -188,9 +202,12 @@ fn calls_of(scene: &Scene<'_>, after: fn(&Scene<'_>)) -> Vec<(String, usize)> {
 }
 
 fn every_call(t: &Test, victim: Victim) -> Result<(), Skip> {
-    t.need(Path::new("/usr/bin/strace").exists(), "strace is not installed")?;
-    let scene = Scene::new(t, victim);
-    let calls = calls(&scene);
+    every_call_of(&Scene::new(t, victim))
+}
+
+fn every_call_of(scene: &Scene<'_>) -> Result<(), Skip> {
+    scene.t.need(Path::new("/usr/bin/strace").exists(), "strace is not installed")?;
+    let calls = calls(scene);
     assert!(calls.len() > 20, "{calls:?}");
     let step = std::env::var("ROBUST_KILL_STEP").ok().and_then(|s| s.parse().ok()).unwrap_or(2);
     let killed =
@@ -245,6 +262,12 @@ cofferdam_tests::own! {
     fn start_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Start)?; }
     fn exec_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Exec)?; }
     fn delete_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Delete)?; }
+    fn create_with_a_network_killed_at_any_system_call_leaves_nothing_behind(t) {
+        every_call_of(&Scene::networked(t, Create))?;
+    }
+    fn delete_with_a_network_killed_at_any_system_call_leaves_nothing_behind(t) {
+        every_call_of(&Scene::networked(t, Delete))?;
+    }
     fn a_killed_create_never_takes_anothers_cgroup_along(t) { beside(t)?; }
     fn create_killed_at_any_moment_leaves_nothing_behind(t) { every_moment(t, Create); }
     fn run_killed_at_any_moment_leaves_nothing_behind(t) { every_moment(t, Run); }

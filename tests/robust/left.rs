@@ -29,6 +29,13 @@ pub(crate) fn everything(t: &Test, names: &[String]) -> Vec<String> {
     left.extend(mounts.map(|m| format!("mount {}", m.point)));
     let state = fs::read_dir(t.dir.join("state")).into_iter().flatten().flatten();
     left.extend(state.map(|e| format!("state {}", e.path().display())));
+    if t.has_network_view() {
+        // Loopback is all that such a host had.
+        let found = t.host(
+            "ip -o link | grep -v ': lo:' || true; find /run/cofferdam -mindepth 2 2>/dev/null || true",
+        );
+        left.extend(found.lines().map(|line| format!("network {line}")));
+    }
     left
 }
 

@@ -1,7 +1,6 @@
 //! One test on one runtime: its directory, its view of the host, and the clean-up that also reports what the
 //! runtime left behind. Made by `check`.
 
-use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -20,7 +19,7 @@ pub struct Test {
     /// Directory of the test, removed at its end.
     pub dir: PathBuf,
     prefix: String,
-    view: OnceCell<View>,
+    view: OnceLock<View>,
     lock: fs::File,
 }
 
@@ -33,7 +32,7 @@ impl Test {
         fs::create_dir_all(dir.join("state")).expect("directory of the test");
         let lock = fs::File::open(crate::assets::probe()).expect("file to lock");
         flock(&lock, FlockOperation::LockShared).expect("lock");
-        Self { runtime, dir, prefix, view: OnceCell::new(), lock }
+        Self { runtime, dir, prefix, view: OnceLock::new(), lock }
     }
 
     /// Waits until no other test of this package runs, and keeps them from starting: for the few that change what
@@ -62,6 +61,11 @@ impl Test {
     /// The same, with a network namespace.
     pub fn network_view(&self) -> &View {
         self.view.get_or_init(|| View::new(true, self.runtime.needs_legacy_tree()))
+    }
+
+    /// Whether the test has a network namespace of its own.
+    pub fn has_network_view(&self) -> bool {
+        self.view.get().is_some_and(View::has_network)
     }
 
     /// A shell script on the host's side, in the test's view where it has one; it must succeed.

@@ -49,6 +49,11 @@ impl View {
         command
     }
 
+    /// Whether it has a network namespace.
+    pub fn has_network(&self) -> bool {
+        self.network
+    }
+
     /// Process id of the holder, for `/proc/PID/ns` and `/proc/PID/root`.
     pub fn pid(&self) -> u32 {
         self.holder.id()

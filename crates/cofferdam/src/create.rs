@@ -280,13 +280,15 @@ pub(crate) fn oom_score_adj(pid: i32, value: i32, process: &cofferdam_oci::Point
 impl Saved {
     /// The state as hooks and agents get it.
     pub(crate) fn state(&self, status: &str) -> State {
+        let mut annotations = self.annotations.clone();
+        annotations.extend(self.network.as_ref().map(crate::network::interfaces));
         State {
             oci_version: self.oci_version.clone(),
             id: self.id.clone(),
             status: status.to_owned(),
             pid: if status == "stopped" { 0 } else { self.pid },
             bundle: self.bundle.display().to_string(),
-            annotations: self.annotations.clone(),
+            annotations,
         }
     }
 }

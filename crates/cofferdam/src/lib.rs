@@ -109,7 +109,7 @@ pub use counters::network_counters;
 pub use error::{Error, ErrorKind, Result};
 pub use features::features;
 pub use id::ContainerId;
-pub use network::{NETWORK_ANNOTATION, NetworkInterface};
+pub use network::{NETWORK_ANNOTATION, NETWORK_INTERFACES, NetworkInterface};
 pub use notify::Notify;
 pub use options::{CreateOptions, ExecOptions, Parent, Streams, TerminalMode};
 pub use process::{ExitStatus, Process};

@@ -5,7 +5,7 @@
 
 use cofferdam_cgroup::{Cgroup, SavedCgroup};
 
-use crate::decide::decide;
+use crate::decide::{Decision, decide};
 use crate::state::CONFIG;
 use crate::store::{Store, remove_dir};
 use crate::{Bundle, ContainerId, CreateOptions, Result};
@@ -15,19 +15,22 @@ const SIGKILL: i32 = 9;
 /// Kills whoever is in the cgroups that the configuration asks for, removes these and the state.
 pub(crate) fn remove(store: &Store, id: &ContainerId) -> Result<()> {
     let dir = store.dir(id);
-    if let Some(cgroup) = cgroup(store, id) {
+    if let Some(decision) = decision(store, id) {
+        let cgroup = Cgroup::load(SavedCgroup::intended(&decision.cgroup));
         cgroup.kill(SIGKILL)?;
         cgroup.delete()?;
+        if let Some(plan) = &decision.network {
+            crate::network::salvage(plan, &dir)?;
+        }
     }
     remove_dir(&dir)
 }
 
 /// Nothing where the configuration is damaged too: then nobody knows.
-fn cgroup(store: &Store, id: &ContainerId) -> Option<Cgroup> {
+fn decision(store: &Store, id: &ContainerId) -> Option<Decision> {
     let bytes =
         crate::bundle::read_bounded(&store.dir(id).join(CONFIG), "reading the container's configuration")
             .ok()?;
     let bundle = Bundle::from_spec("/", cofferdam_oci::parse_spec(&bytes).ok()?);
-    let decision = decide(id, &bundle, &CreateOptions::default(), None).ok()?;
-    Some(Cgroup::load(SavedCgroup::intended(&decision.cgroup)))
+    decide(id, &bundle, &CreateOptions::default(), None).ok()
 }

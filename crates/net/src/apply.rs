@@ -80,11 +80,35 @@ impl Site {
     /// # Errors
     /// `EEXIST` when a link has the name that is asked for.
     pub fn intend(&mut self, plan: &NetworkPlan, holder: &str) -> Result<Made, Error> {
+        let mut made = Self::suppose(plan, holder);
+        let mut ends = made.veths.iter_mut();
+        for interface in &plan.interfaces {
+            let InterfaceKind::Veth { host, .. } = &interface.kind else { continue };
+            let Some(end) = ends.next() else { continue };
+            *end = self.free_name(host, end).map_err(|error| error.for_pointer(&interface.pointer))?;
+        }
+        Ok(made)
+    }
+
+    /// What [`Self::intend`] says when all names are free: for whoever has to remove it and has no notes.
+    ///
+    /// ```
+    /// # use cofferdam_net::{InterfaceSpec, NetworkPlan, NetworkSpec, Site};
+    /// # let veth = InterfaceSpec { kind: "veth".into(), bridge: "br0".into(), ..Default::default() };
+    /// # let spec = NetworkSpec { networks: vec![veth], ..Default::default() };
+    /// let plan = NetworkPlan::new(&spec, &Default::default()).unwrap();
+    /// let made = Site::suppose(&plan, "/run/cofferdam/web");
+    /// assert_eq!((made.veths.len(), made.bridges), (1, vec!["br0".to_owned()]));
+    /// ```
+    #[must_use]
+    pub fn suppose(plan: &NetworkPlan, holder: &str) -> Made {
         let mut made = Made::default();
         for interface in &plan.interfaces {
             if let InterfaceKind::Veth { host, bridge, .. } = &interface.kind {
-                let name = self.free_name(host).map_err(|error| error.for_pointer(&interface.pointer))?;
-                made.veths.push(name);
+                made.veths.push(match host {
+                    HostEnd::Named(name) => name.clone(),
+                    HostEnd::Prefix(prefix) => derived(prefix, &[holder, &interface.name]),
+                });
                 if !made.bridges.contains(bridge) {
                     made.bridges.push(bridge.clone());
                 }
@@ -93,7 +117,7 @@ impl Site {
                 holder.clone_into(&mut made.holder);
             }
         }
-        Ok(made)
+        made
     }
 
     /// Leases addresses out of the plan's pools, and puts them into the plan. When a pool is full, `alive` is
@@ -180,7 +204,7 @@ impl Site {
         if !mark.exists() {
             return Ok(()); // it was there before any container was
         }
-        let lock = self.directory.lock()?;
+        let _lock = self.directory.lock()?;
         if let Some(bridge) = self.host.link(name)?.filter(|link| link.kind.as_deref() == Some("bridge"))
             && mark.exists()
         {
@@ -189,9 +213,7 @@ impl Site {
             }
             self.host.delete_link(bridge.index)?;
         }
-        directory::remove(&mark)?;
-        self.directory.tidy(&lock);
-        Ok(())
+        directory::remove(&mark)
     }
 
     /// The bridge of a name, made and marked as made here when it is not there. One that was made here is not
@@ -235,27 +257,24 @@ impl Site {
     }
 
     /// A name that nothing outside has, so that what is noted is never somebody else's.
-    fn free_name(&mut self, host: &HostEnd) -> Result<String, Error> {
+    fn free_name(&mut self, host: &HostEnd, first: &str) -> Result<String, Error> {
         let taken = |name: &str| {
             let hint = "a link of that name is there; choose another name or a prefix";
             Error::of("making veth pair", name, "naming it", Errno::EEXIST.into())
                 .hint_for(Errno::EEXIST, hint)
         };
-        match host {
-            HostEnd::Named(name) => match self.host.link(name)? {
-                None => Ok(name.clone()),
-                Some(_) => Err(taken(name)),
-            },
-            HostEnd::Prefix(prefix) => {
-                for _ in 0..10 {
-                    let name = format!("{prefix}{:07x}", random() & 0x0fff_ffff);
-                    if self.host.link(&name)?.is_none() {
-                        return Ok(name);
-                    }
-                }
-                Err(taken(prefix))
+        if self.host.link(first)?.is_none() {
+            return Ok(first.to_owned());
+        }
+        let HostEnd::Prefix(prefix) = host else { return Err(taken(first)) };
+        let mut name = first.to_owned();
+        for _ in 0..10 {
+            name = derived(prefix, &[&name, &random().to_string()]);
+            if self.host.link(&name)?.is_none() {
+                return Ok(name);
             }
         }
+        Err(taken(prefix))
     }
 }
 
@@ -391,6 +410,15 @@ fn default_route(gateway: std::net::IpAddr, link: u32) -> RouteEntry {
         std::net::IpAddr::V6(_) => ipnet::Ipv6Net::default().into(),
     };
     RouteEntry::to(everywhere).via(gateway).over(link)
+}
+
+/// A name of a link that follows from these words: a prefix and seven digits of their FNV-1a hash.
+fn derived(prefix: &str, words: &[&str]) -> String {
+    let bytes = words.iter().flat_map(|word| word.bytes().chain([0]));
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{prefix}{:07x}", (hash ^ (hash >> 32)) & 0x0fff_ffff)
 }
 
 /// Names and hardware addresses only have to differ: what the standard library seeds its maps with will do.

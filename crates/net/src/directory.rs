@@ -19,10 +19,18 @@ pub(crate) struct Directory {
     path: PathBuf,
 }
 
-/// The lock of a directory; it ends when this is dropped.
+/// The lock of a directory. When this is dropped, it ends, and the directory goes if nothing is in it: who waits
+/// for the lock makes it anew.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
+    path: PathBuf,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir(&self.path);
+    }
 }
 
 impl Directory {
@@ -49,14 +57,9 @@ impl Directory {
             file.lock().map_err(|error| broken("locking", &self.path, &error))?;
             // Whoever held the lock may have removed it.
             if self.is(&file) {
-                return Ok(Lock { _file: file });
+                return Ok(Lock { _file: file, path: self.path.clone() });
             }
         }
-    }
-
-    /// Removes the directory when nothing is in it; who waits for its lock makes it anew.
-    pub(crate) fn tidy(&self, _lock: &Lock) {
-        let _ = std::fs::remove_dir(&self.path);
     }
 
     fn is(&self, open: &File) -> bool {

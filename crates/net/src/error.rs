@@ -92,6 +92,9 @@ impl fmt::Display for Error {
         if let Some(detail) = &self.detail {
             write!(f, ": {detail:?}")?;
         }
+        if let Some(pointer) = &self.pointer {
+            write!(f, ", asked for by {pointer}")?;
+        }
         match self.hint {
             Some(hint) => write!(f, " (hint: {hint})"),
             None => Ok(()),

@@ -123,7 +123,7 @@ pub enum InterfaceKind {
 pub enum HostEnd {
     /// So.
     Named(String),
-    /// This and seven random digits.
+    /// This and seven digits that follow from the container's name.
     Prefix(String),
 }
 

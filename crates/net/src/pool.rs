@@ -18,6 +18,7 @@ use crate::socket::Refusal;
 
 const FORMAT: u32 = 1;
 const FILE: &str = "leases.json";
+const NEW: &str = "leases.new";
 
 /// An address that somebody has.
 ///
@@ -160,15 +161,14 @@ impl Pool {
         mut meant: impl FnMut(&str) -> bool,
     ) -> Result<(), Error> {
         let pool = Self::of(directory.clone(), IpNet::default());
-        let lock = directory.lock()?;
+        let _lock = directory.lock()?;
         let mut kept = pool.read()?;
         kept.leases.retain(|lease| !meant(&lease.id));
-        if kept.leases.is_empty() {
-            directory::remove(&directory.file(FILE))?;
-            directory.tidy(&lock);
-            return Ok(());
+        if !kept.leases.is_empty() {
+            return pool.write(&kept);
         }
-        pool.write(&kept)
+        // Who was killed while writing has left the new one.
+        directory::remove(&directory.file(NEW)).and_then(|()| directory::remove(&directory.file(FILE)))
     }
 
     /// The next address after the latest one that nobody has.
@@ -225,7 +225,7 @@ impl Pool {
     }
 
     fn write(&self, kept: &Leases) -> Result<(), Error> {
-        let (path, new) = (self.directory.file(FILE), self.directory.file("leases.new"));
+        let (path, new) = (self.directory.file(FILE), self.directory.file(NEW));
         let write = || {
             let text = serde_json::to_vec(kept)?;
             std::fs::write(&new, text)?;
@@ -376,6 +376,7 @@ mod tests {
         let pool = scratch.pool("10.88.0.0/24");
         let path = scratch.0.join("leases.json");
         for (text, said) in [("{", "EOF"), (r#"{"format":9,"leases":[],"latest":[]}"#, "format 9 is not 1")] {
+            std::fs::create_dir_all(&scratch.0).unwrap();
             std::fs::write(&path, text).unwrap();
             let error = pool.lease("a", |_| true).unwrap_err();
             assert!(error.detail.as_deref().unwrap().contains(said), "{error}");

@@ -72,7 +72,7 @@ pub struct InterfaceSpec {
     /// A veth's name outside.
     #[serde(skip_serializing_if = "unset")]
     pub host_interface_name: String,
-    /// What a veth's name outside begins with, where it is not given: seven random digits follow.
+    /// What a veth's name outside begins with, where it is not given: seven digits follow.
     #[serde(skip_serializing_if = "unset")]
     pub veth_prefix: String,
     /// The bridge that a veth is attached to; made where it is not there.

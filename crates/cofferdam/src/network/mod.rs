@@ -11,7 +11,7 @@ mod wires;
 
 pub(crate) use decide::{decide, is_made, own_files};
 pub(crate) use devices::move_devices;
-pub(crate) use wires::{SavedNetwork, Wires, remove};
+pub(crate) use wires::{SavedNetwork, Wires, remove, salvage};
 
 /// The annotation by which a configuration asks for a network: a [`cofferdam_net::NetworkSpec`] as JSON.
 ///
@@ -23,6 +23,23 @@ pub(crate) use wires::{SavedNetwork, Wires, remove};
 /// let command = Command::from_spec(spec);
 /// ```
 pub const NETWORK_ANNOTATION: &str = "org.cofferdam.network";
+
+/// The annotation in the state, as hooks and `state` have it, that tells of a network's interfaces: an array of
+/// [`NetworkInterface`] as JSON.
+///
+/// ```no_run
+/// # fn f(container: &cofferdam::Container) -> Result<(), Box<dyn std::error::Error>> {
+/// let state = container.state()?;
+/// let text = &state.annotations[cofferdam::NETWORK_INTERFACES];
+/// let interfaces: Vec<cofferdam::NetworkInterface> = serde_json::from_str(text)?;
+/// # Ok(())
+/// # }
+/// ```
+pub const NETWORK_INTERFACES: &str = "org.cofferdam.network.interfaces";
+
+pub(crate) fn interfaces(network: &SavedNetwork) -> (String, String) {
+    (NETWORK_INTERFACES.to_owned(), serde_json::to_string(&network.interfaces).unwrap_or_default())
+}
 
 /// The annotation that says this.
 pub(crate) fn annotation(network: &cofferdam_net::NetworkSpec) -> (String, String) {

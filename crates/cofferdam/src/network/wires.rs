@@ -44,8 +44,7 @@ impl Wires {
         let host = Network::here()?;
         let directory = directory(&host)?;
         let mut site = Site::new(host, &directory);
-        let holder = std::path::absolute(state).unwrap_or_else(|_| state.to_owned());
-        let made = site.intend(plan, &holder.to_string_lossy())?;
+        let made = site.intend(plan, &holder(state))?;
         // The child sets it up by itself.
         let mut plan = plan.clone();
         plan.loopback = false;
@@ -112,6 +111,18 @@ pub(crate) fn remove(saved: &SavedNetwork) -> Result<()> {
         made.bridges.clear();
     }
     Ok(Site::new(host, &saved.directory).remove(&made)?)
+}
+
+/// Removes what a container had outside whose state cannot be read.
+pub(crate) fn salvage(plan: &NetworkPlan, state: &Path) -> Result<()> {
+    let host = Network::here()?;
+    let directory = directory(&host)?;
+    Ok(Site::new(host, &directory).remove(&Site::suppose(plan, &holder(state)))?)
+}
+
+/// Who has a container's leases.
+fn holder(state: &Path) -> String {
+    std::path::absolute(state).unwrap_or_else(|_| state.to_owned()).to_string_lossy().into_owned()
 }
 
 fn directory(host: &Network) -> Result<PathBuf> {

@@ -1,0 +1,10 @@
+//! Networks of containers, with real traffic: each test has a network namespace of its own for a host, and a
+//! `/run` of its own.
+
+mod bridge;
+mod crowd;
+mod documents;
+mod failures;
+mod files;
+mod kinds;
+mod room;
