@@ -7,6 +7,7 @@
 
 mod any_state;
 mod config;
+mod convert;
 mod lower;
 pub mod namespaces;
 mod run_state;
@@ -28,6 +29,7 @@ pub use config::{
     MountConfig, Namespace, NamespaceType, Namespaces, Network, Reading, Rlimit, Route, Seccomp, SeccompArg,
     SeccompCall, SystemMounts, allowed_devices, created_devices,
 };
+pub use convert::{Converted, Lost, convert};
 pub use lower::{network, spec};
 pub use run_state::RunState;
 pub use security::Security;

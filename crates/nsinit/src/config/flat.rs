@@ -104,7 +104,7 @@ impl Document {
         let networks = self.network.take().into_iter().chain(std::mem::take(&mut self.networks));
         Ok(Config {
             mount_config: Some(MountConfig {
-                no_pivot_root: self.no_pivot_root || february,
+                no_pivot_root: self.no_pivot_root,
                 readonly_fs: self.readonly_fs,
                 system_mounts: if february { SystemMounts::First } else { SystemMounts::Standard },
                 mounts: self.mounts.iter().map(OldMount::translate).collect(),

@@ -7,7 +7,7 @@ use cofferdam_net::{NetworkPlan, NetworkSpec};
 use cofferdam_oci::Pointer;
 
 use super::Findings;
-use crate::{Config, NamespaceType};
+use crate::{Config, NamespaceType, Route};
 
 /// The network document of a configuration; none where nothing is to be made: a new network namespace has its
 /// loopback device in any case, and one that is joined is among the namespaces.
@@ -24,7 +24,7 @@ use crate::{Config, NamespaceType};
 pub fn network(config: &Config) -> Option<NetworkSpec> {
     let document = NetworkSpec {
         networks: config.networks.clone(),
-        routes: config.routes.clone(),
+        routes: config.routes.iter().map(without_prefix).collect(),
         hosts: config.hosts.clone(),
         dns: config.dns.clone(),
         masquerade: config.masquerade,
@@ -35,6 +35,12 @@ pub fn network(config: &Config) -> Option<NetworkSpec> {
     let made = |kind: &str| !matches!(kind, "loopback" | "netns");
     let nothing = NetworkSpec { networks: Vec::new(), ..document.clone() } == NetworkSpec::default();
     (!nothing || document.networks.iter().any(|one| made(&one.kind))).then_some(document)
+}
+
+/// v1.0 had sources with their prefixes; what counts is the address.
+fn without_prefix(route: &Route) -> Route {
+    let address = route.source.split('/').next().unwrap_or_default();
+    Route { source: address.to_owned(), ..route.clone() }
 }
 
 pub(super) fn annotation(config: &Config, findings: &mut Findings) -> BTreeMap<String, String> {

@@ -18,6 +18,7 @@ mod exec_in;
 mod init;
 mod networks;
 mod roles;
+mod samples;
 mod world;
 
 cofferdam_sys::constructor!(roles::play);

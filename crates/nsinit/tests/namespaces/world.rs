@@ -133,6 +133,9 @@ impl World {
         let data: Vec<_> = fs::read_dir(self.data()).unwrap().flatten().map(|e| e.file_name()).collect();
         assert!(data.is_empty(), "{data:?}");
         let name = self.config.cgroups.as_ref().map(|c| c.parent.clone()).unwrap_or_default();
+        if name.is_empty() {
+            return;
+        }
         for tree in ["memory", "pids", "freezer", "unified", "devices"] {
             let path = Path::new("/sys/fs/cgroup").join(tree).join(&name);
             assert!(!path.exists(), "{}", path.display());
