@@ -106,6 +106,7 @@ impl Document {
             mount_config: Some(MountConfig {
                 no_pivot_root: self.no_pivot_root,
                 readonly_fs: self.readonly_fs,
+                private_fs: february.then_some(false),
                 system_mounts: if february { SystemMounts::First } else { SystemMounts::Standard },
                 mounts: self.mounts.iter().map(OldMount::translate).collect(),
                 device_nodes: std::mem::take(&mut self.device_nodes),
