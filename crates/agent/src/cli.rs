@@ -5,10 +5,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::commands::explain::Explain;
+use crate::commands::{
+    explain::Explain,
+    learn::{Learn, UnderWatch},
+};
 use crate::failure::Outcome;
 
-const ABOUT: &str = "Explains seccomp profiles";
+const ABOUT: &str = "Explains and learns seccomp profiles";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -21,12 +24,18 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Explain(Explain),
+    Learn(Learn),
+    /// Not for people: what `learn` starts
+    #[command(hide = true)]
+    UnderWatch(UnderWatch),
 }
 
 /// Parses, obeys and turns the outcome into an exit code.
 pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Explain(command) => command.execute(),
+        Command::Learn(command) => command.execute(),
+        Command::UnderWatch(command) => command.execute(),
     };
     report(outcome)
 }

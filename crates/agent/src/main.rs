@@ -1,4 +1,4 @@
-//! The command `cofferdam-agent`: explains seccomp profiles.
+//! The command `cofferdam-agent`: explains and learns seccomp profiles.
 //!
 //! Started by people, and by `cofferdam agent`, which executes it; a program of its own, so that the runtime stays
 //! small.
@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod failure;
+mod learn;
 mod profile;
 mod words;
 

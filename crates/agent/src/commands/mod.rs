@@ -1,3 +1,4 @@
 //! The commands: one file each, a struct of flags and what it does with them. Called by `cli`.
 
 pub(crate) mod explain;
+pub(crate) mod learn;
