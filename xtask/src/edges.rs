@@ -68,7 +68,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cofferdam-tests",
         ],
     ),
-    ("cofferdam-cli", &["cofferdam"]),
+    ("cofferdam-cli", &["cofferdam", "cofferdam-nsenter", "cofferdam-nsinit"]),
     // The examples are what anybody could write: the public API, and nothing below it.
     ("ci-runner", &["cofferdam", "example-testing"]),
     ("web-sandbox", &["cofferdam", "example-testing"]),

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use crate::commands::{self, Command};
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Failure, Outcome};
 use crate::log::Log;
 use crate::{go_flags, output};
 
@@ -132,20 +132,26 @@ fn report(log: &Log, failure: &Failure) -> ExitCode {
     exit_code(failure.code())
 }
 
-/// Help and version are no errors; an unknown command has an exit code of its own.
 fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let log = log_of(words).unwrap_or_else(Log::to_stderr);
+    match said(error, &log) {
+        Ok(code) => exit_code(code),
+        Err(failure) => report(&Log::to_stderr(), &failure),
+    }
+}
+
+/// Says what a parser has to say. Help and version are no errors; an unknown command has an exit code of its own.
+pub(crate) fn said(error: &clap::Error, log: &Log) -> Outcome {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            return print(&text);
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => output::text(&text).map(|()| 0),
+        kind => {
+            log.usage(text.strip_prefix("error: ").unwrap_or(&text));
+            Ok(if kind == ErrorKind::InvalidSubcommand { 3 } else { 1 })
         }
-        _ => {}
     }
-    let log = log_of(words).unwrap_or_else(Log::to_stderr);
-    log.usage(text.strip_prefix("error: ").unwrap_or(&text));
-    if error.kind() == ErrorKind::InvalidSubcommand { ExitCode::from(3) } else { ExitCode::FAILURE }
 }
 
 /// The log that a line asks for which could not be parsed: the engine looks for the reason there.

@@ -1,15 +1,15 @@
 //! Standing in for a process that runs in the foreground: signals go to it, its exit code comes back.
 //!
-//! Called by `run`, `exec` and `sandbox`. One thread and one poll(2): a signalfd, the process's pidfd
+//! Called by `run`, `exec`, `sandbox` and nsinit. One thread and one poll(2): a signalfd, the process's pidfd
 //! and, when it has a terminal, the descriptors of the [`Relay`].
 
-use cofferdam::Process;
+use cofferdam::{Child, ExitStatus, Notify, Process};
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::Signal;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::failure::Failure;
 use crate::log::Log;
@@ -42,9 +42,67 @@ pub(crate) fn become_subreaper(log: &Log) {
     }
 }
 
+/// What is stood in for.
+pub(crate) trait Subject: AsFd {
+    /// Its number.
+    fn number(&self) -> i32;
+    /// Sends it a signal.
+    fn signal(&self, signal: i32) -> cofferdam::Result<()>;
+    /// What it says to the service manager, if there is one.
+    fn notify(&self) -> Option<&Notify>;
+    /// How it ended, once its pidfd says that it has.
+    fn outcome(&mut self) -> cofferdam::Result<ExitStatus>;
+}
+
+impl Subject for Child {
+    fn number(&self) -> i32 {
+        self.pid()
+    }
+
+    fn signal(&self, signal: i32) -> cofferdam::Result<()> {
+        Self::signal(self, signal)
+    }
+
+    fn notify(&self) -> Option<&Notify> {
+        None
+    }
+
+    fn outcome(&mut self) -> cofferdam::Result<ExitStatus> {
+        self.wait()
+    }
+}
+
+/// A process that others may hold as well.
+#[derive(Debug)]
+pub(crate) struct Shared<'a>(pub(crate) &'a Process);
+
+impl AsFd for Shared<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl Subject for Shared<'_> {
+    fn number(&self) -> i32 {
+        self.0.pid()
+    }
+
+    fn signal(&self, signal: i32) -> cofferdam::Result<()> {
+        self.0.kill(signal)
+    }
+
+    fn notify(&self) -> Option<&Notify> {
+        self.0.notify()
+    }
+
+    fn outcome(&mut self) -> cofferdam::Result<ExitStatus> {
+        self.0.wait()
+    }
+}
+
 /// Waits for the end of `process` and gives its exit code, 128 + n when a signal ended it.
 pub(crate) fn follow(
-    process: &Process,
+    process: &mut impl Subject,
     signals: &Signals,
     mut relay: Option<Relay>,
     log: &Log,
@@ -76,8 +134,8 @@ pub(crate) fn follow(
             relay.carry(&roles, &ready[own..]);
         }
     }
-    let status = process.wait()?.shell_code();
-    log.debug(|| format!("process {} exited with {status}", process.pid()));
+    let status = process.outcome()?.shell_code();
+    log.debug(|| format!("process {} exited with {status}", process.number()));
     if let Some(relay) = relay {
         relay.finish();
     }
@@ -85,17 +143,17 @@ pub(crate) fn follow(
 }
 
 /// The service manager goes on watching this command, which ends with the container.
-fn notify(process: &Process, log: &Log) {
+fn notify(process: &impl Subject, log: &Log) {
     let main = rustix::process::getpid().as_raw_nonzero().get();
     if let Some(Err(error)) = process.notify().map(|notify| notify.forward(main)) {
         log.warning(&error.to_string());
     }
 }
 
-fn pass_on(process: &Process, signals: &Signals, mut relay: Option<&mut Relay>, log: &Log) {
+fn pass_on(process: &impl Subject, signals: &Signals, mut relay: Option<&mut Relay>, log: &Log) {
     while let Some(number) = signals.next() {
         match Signal::from_named_raw(number) {
-            Some(Signal::CHILD) => reap(process.pid()),
+            Some(Signal::CHILD) => reap(process.number()),
             Some(Signal::WINCH) => {
                 if let Some(relay) = &mut relay {
                     relay.resize();
@@ -103,8 +161,8 @@ fn pass_on(process: &Process, signals: &Signals, mut relay: Option<&mut Relay>, 
             }
             Some(Signal::PIPE | Signal::URG) => {}
             _ => {
-                log.debug(|| format!("forwarding signal {number} to {}", process.pid()));
-                if let Err(error) = process.kill(number) {
+                log.debug(|| format!("forwarding signal {number} to {}", process.number()));
+                if let Err(error) = process.signal(number) {
                     log.debug(|| format!("forwarding signal {number}: {error}"));
                 }
             }

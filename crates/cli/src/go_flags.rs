@@ -15,12 +15,19 @@ const TAKES_THE_REST: &[&str] = &["exec", "ps"];
 /// The command whose first word already belongs to another program.
 const TAKES_ALL: &str = "sandbox";
 
-/// The command that is another program altogether: flags too are that one's.
-const ANOTHER: &str = "agent";
+/// Commands that are another line altogether: flags too are that one's.
+const ANOTHER: &[&str] = &["agent", NSINIT];
+
+/// The one of them whose line is normalised here too, by its own definitions.
+const NSINIT: &str = "nsinit";
+
+/// Its commands whose first word already belongs to another program.
+const TAKES_ALL_THERE: &[&str] = &["exec", "init", "nsenter"];
 
 /// Rewrites `words` (without the program's own name) for `root`.
 pub(crate) fn normalise(words: Vec<OsString>, root: &Command) -> Vec<OsString> {
-    let mut writer = Writer { command: root, in_root: true, out: Vec::with_capacity(words.len() + 2) };
+    let there = root.get_name() == NSINIT;
+    let mut writer = Writer { command: root, in_root: true, there, out: Vec::with_capacity(words.len() + 2) };
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         if word == "--" {
@@ -57,6 +64,8 @@ pub(crate) fn command<'a>(words: &'a [OsString], root: &Command) -> Option<&'a s
 struct Writer<'a> {
     command: &'a Command,
     in_root: bool,
+    /// Whether it is the line of [`NSINIT`].
+    there: bool,
     out: Vec<OsString>,
 }
 
@@ -68,7 +77,7 @@ impl Writer<'_> {
             let found = word.to_str().and_then(|name| self.command.find_subcommand(name));
             self.out.push(word);
             match found {
-                Some(command) if command.get_name() == ANOTHER => {
+                Some(command) if ANOTHER.contains(&command.get_name()) => {
                     self.out.push("--".into());
                     return true;
                 }
@@ -78,13 +87,14 @@ impl Writer<'_> {
             return false;
         }
         let name = self.command.get_name();
-        if name == TAKES_ALL {
+        let takes_all = if self.there { TAKES_ALL_THERE.contains(&name) } else { name == TAKES_ALL };
+        if takes_all {
             self.out.push("--".into());
             self.out.push(word);
             return true;
         }
         self.out.push(word);
-        if TAKES_THE_REST.contains(&name) {
+        if TAKES_THE_REST.contains(&name) && !self.there {
             self.out.push("--".into());
             return true;
         }

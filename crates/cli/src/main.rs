@@ -11,6 +11,7 @@ mod failure;
 mod foreground;
 mod go_flags;
 mod log;
+mod nsinit;
 mod options;
 mod output;
 mod raw_terminal;
@@ -22,5 +23,8 @@ mod units;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main(std::env::args_os().skip(1).collect())
+    let mut words = std::env::args_os();
+    let mut line = words.next().map(|name| nsinit::called(&name)).unwrap_or_default();
+    line.extend(words);
+    cli::main(line)
 }

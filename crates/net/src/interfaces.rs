@@ -5,9 +5,9 @@
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 
-use crate::Error;
-use crate::message::{Link, Message};
+use crate::message::Message;
 use crate::socket::{Netlink, Refusal};
+use crate::{Error, Mac, state};
 
 /// A network interface.
 ///
@@ -26,6 +26,12 @@ pub struct Interface {
     pub name: String,
     /// Whether it is up (`IFF_UP`).
     pub up: bool,
+    /// All its flags (`IFF_*`), see netdevice(7).
+    pub flags: u32,
+    /// The largest packet, in bytes.
+    pub mtu: u32,
+    /// The hardware address; none where it has none, as loopback.
+    pub mac: Option<Mac>,
     /// Its addresses, each with the length of its prefix in bits.
     pub addresses: Vec<(IpAddr, u8)>,
 }
@@ -47,12 +53,15 @@ pub fn interfaces(socket: OwnedFd) -> Result<Vec<Interface>, Error> {
     let links = route.list(&Message::get_links()).map_err(failed("its interfaces"))?;
     let addresses = route.list(&Message::get_addresses()).map_err(failed("its addresses"))?;
     let interface = |message: &Message| {
-        let link = Link::parse(message)?;
+        let link = state::parse(message)?;
         let of_link = addresses.iter().filter(|a| a.index() == Some(link.index));
         Some(Interface {
             index: link.index,
-            name: String::from_utf8_lossy(&link.name).into_owned(),
-            up: message.link_flags()? & 1 != 0,
+            name: link.name,
+            up: link.up,
+            flags: message.link_flags()?,
+            mtu: link.mtu,
+            mac: link.mac,
             addresses: of_link.filter_map(Message::address).collect(),
         })
     };

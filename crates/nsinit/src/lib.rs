@@ -10,6 +10,7 @@ mod config;
 mod convert;
 mod lower;
 pub mod namespaces;
+mod pid_file;
 mod run_state;
 mod security;
 mod state;
@@ -31,6 +32,7 @@ pub use config::{
 };
 pub use convert::{Converted, Lost, convert};
 pub use lower::{network, spec};
+pub use pid_file::PidFile;
 pub use run_state::RunState;
 pub use security::Security;
 pub use state::{Core, NetworkState, State};

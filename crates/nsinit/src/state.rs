@@ -69,6 +69,31 @@ pub struct NetworkState {
 }
 
 impl State {
+    /// The state of a container that has a process, whoever started it; of its networks nothing is known.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongState`] when it has none.
+    ///
+    /// ```no_run
+    /// use cofferdam::{ContainerId, Store};
+    /// let container = Store::default().load(&ContainerId::new("box")?)?;
+    /// println!("{}", cofferdam_nsinit::State::of(&container)?.init_pid);
+    /// # Ok::<(), cofferdam::Error>(())
+    /// ```
+    pub fn of(container: &Container) -> Result<Self> {
+        let pid = container.pid().ok_or_else(|| {
+            Error::new(ErrorKind::WrongState, "the container has no process:")
+                .with_object(container.id().as_str())
+        })?;
+        Ok(Self {
+            init_pid: pid,
+            init_start_time: start_time(pid)?,
+            cgroup_paths: container.cgroup_paths(),
+            core: Some(Core { store: container.store().root().to_owned(), id: container.id().to_string() }),
+            ..Self::default()
+        })
+    }
+
     /// Writes `state.json` in `dir`: it is whole or as it was. libcontainer's `SaveState`.
     ///
     /// # Errors
@@ -124,11 +149,17 @@ impl State {
         state_file::started(&self.init_start_time)
     }
 
-    /// The container in the core.
+    /// The container in the core: what pauses, counts and watches it.
     ///
     /// # Errors
     /// [`ErrorKind::WrongState`] when it has ended, or was not started by Exec.
-    pub(crate) fn container(&self) -> Result<Container> {
+    ///
+    /// ```no_run
+    /// let state = cofferdam_nsinit::State::get("/var/lib/box".as_ref())?;
+    /// state.container()?.pause()?;
+    /// # Ok::<(), cofferdam::Error>(())
+    /// ```
+    pub fn container(&self) -> Result<Container> {
         let core = self.core.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::WrongState, "entering process")
                 .with_object(self.init_pid.to_string())
@@ -143,10 +174,15 @@ impl State {
     }
 }
 
-/// Field 22 of /proc/PID/stat, counted from the last `)`: the name before it may hold anything.
+/// Field 22 of /proc/PID/stat, counted from the last `)`: the name before it may hold anything. A process that
+/// has ended and was not waited for has none.
 pub(crate) fn start_time(pid: i32) -> Result<String> {
     let path = format!("/proc/{pid}/stat");
     let text = fs::read_to_string(&path).map_err(|e| Error::io("reading", &path, &e))?;
-    let field = text.rsplit(')').next().and_then(|rest| rest.split_ascii_whitespace().nth(19));
-    field.map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::System, "reading").with_object(path))
+    let mut fields = text.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+    let ended = matches!(fields.next(), None | Some("Z" | "X" | "x"));
+    let start = fields.nth(18).filter(|_| !ended).map(str::to_owned);
+    start.ok_or_else(|| {
+        Error::new(ErrorKind::WrongState, "the process has ended:").with_object(pid.to_string())
+    })
 }

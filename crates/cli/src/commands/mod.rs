@@ -11,6 +11,7 @@ mod exec;
 mod features;
 mod kill;
 mod list;
+mod nsinit;
 mod owner;
 mod pause;
 mod plan;
@@ -40,6 +41,7 @@ pub(crate) enum Command {
     Features(features::Features),
     Kill(kill::Kill),
     List(list::List),
+    Nsinit(nsinit::Nsinit),
     Pause(pause::Pause),
     Plan(plan::Plan),
     Ps(ps::Ps),
@@ -63,6 +65,7 @@ impl Command {
             Self::Features(command) => command.execute(),
             Self::Kill(command) => command.execute(context),
             Self::List(command) => command.execute(context),
+            Self::Nsinit(command) => command.execute(context),
             Self::Pause(command) => command.execute(context),
             Self::Plan(command) => command.execute(context),
             Self::Ps(command) => command.execute(context),
@@ -89,6 +92,7 @@ pub(crate) fn definition(name: &str) -> Option<Definition> {
         "features" => features::Features::augment_args(Definition::new("features")),
         "kill" => kill::Kill::augment_args(Definition::new("kill")),
         "list" => list::List::augment_args(Definition::new("list")),
+        "nsinit" => nsinit::Nsinit::augment_args(Definition::new("nsinit")),
         "pause" => pause::Pause::augment_args(Definition::new("pause")),
         "plan" => plan::Plan::augment_args(Definition::new("plan")),
         "ps" => ps::Ps::augment_args(Definition::new("ps")),

@@ -4,7 +4,7 @@ use cofferdam::{Bundle, Container, ContainerId, CreateOptions, Process, Terminal
 
 use crate::context::{Context, container_id};
 use crate::failure::{Failure, Outcome};
-use crate::foreground::{self, Signals};
+use crate::foreground::{self, Shared, Signals};
 use crate::options::CreateFlags;
 use crate::raw_terminal::{RawTerminal, lend_size};
 use crate::relay::Relay;
@@ -83,7 +83,8 @@ pub(super) fn attend(
 ) -> Outcome {
     const SIGKILL: i32 = 9;
     let relay = host.map(|host| join(host, process)).transpose();
-    let outcome = relay.and_then(|relay| foreground::follow(process, signals, relay, &context.log));
+    let outcome =
+        relay.and_then(|relay| foreground::follow(&mut Shared(process), signals, relay, &context.log));
     if outcome.is_err() {
         // Nobody would be left to see or to stop it.
         let _ = process.kill(SIGKILL);

@@ -233,6 +233,26 @@ impl Command {
         self
     }
 
+    /// Where the container's state is to be kept, if that was said.
+    #[must_use]
+    pub fn get_store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+
+    /// The id that the container is to have, if one was given.
+    ///
+    /// ```
+    /// let mut command = cofferdam::Command::new("true");
+    /// assert!(command.get_id().is_none());
+    /// command.id(cofferdam::ContainerId::new("box")?);
+    /// assert_eq!(command.get_id().map(|id| id.as_str()), Some("box"));
+    /// # Ok::<(), cofferdam::Error>(())
+    /// ```
+    #[must_use]
+    pub fn get_id(&self) -> Option<&ContainerId> {
+        self.id.as_ref()
+    }
+
     /// Chooses whose child the container's first process is; without it, the caller's.
     pub fn parent(&mut self, parent: Parent) -> &mut Self {
         self.parent = parent;

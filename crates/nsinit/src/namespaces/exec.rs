@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use cofferdam::{Child, Error, ErrorKind, ExitStatus, Result};
-use cofferdam_oci::Pointer;
+use cofferdam::{Child, Command, ContainerId, ExitStatus, Result};
 
+use super::claim::Claim;
 use super::command::{CreateCommand, SetupCommand};
 use super::io::Io;
 use super::network::initialize_networking;
-use crate::state::start_time;
-use crate::{Config, Core, NamespaceType, NetworkState, State, lower};
+use crate::{Config, Core, NamespaceType, NetworkState, PidFile, State, lower};
 
 /// What is added to a signal's number when a program ended by it. libcontainer's `EXIT_SIGNAL_OFFSET`.
 pub const EXIT_SIGNAL_OFFSET: i32 = 128;
@@ -17,14 +16,16 @@ pub const EXIT_SIGNAL_OFFSET: i32 = 128;
 /// libcontainer's `Exec`: runs a program in a new container, waits for it and gives its status, or
 /// [`EXIT_SIGNAL_OFFSET`] and the signal that ended it. Nothing is left of the container then.
 ///
-/// The order: the container is made and is in its cgroups before anything of its own runs; its networks are
-/// made; `state.json` is written to `data_path`; `setup` is called if there is a user namespace; the program
+/// The order: what a killed Exec has left in this data directory is removed; `state.json` says where the
+/// container will be; it is made, and is in its cgroups before anything of its own runs; its networks are
+/// made; `state.json` and the pid file are complete; `setup` is called if there is a user namespace; the program
 /// runs; `started` is called; the program ends. The calling thread is the container's parent: when it ends,
-/// so does the container.
+/// so does the container. Of several that begin at once in one data directory one makes the container, and the
+/// others wait until its program runs, to be told so.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`] when a container of this data directory runs; what `create` and `setup` say;
-/// the step that failed; [`ErrorKind::Payload`] when the program cannot be executed. Nothing is left either.
+/// [`cofferdam::ErrorKind::AlreadyExists`] when a container of this data directory runs; what `create` and `setup` say;
+/// the step that failed; [`cofferdam::ErrorKind::Payload`] when the program cannot be executed. Nothing is left either.
 ///
 /// ```no_run
 /// # fn f(config: &cofferdam_nsinit::Config) -> cofferdam::Result<()> {
@@ -47,20 +48,32 @@ pub fn exec(
     setup: &SetupCommand<'_>,
     started: impl FnOnce(&mut Child),
 ) -> Result<i32> {
-    check(config, data_path)?;
+    let claim = Claim::take(config, data_path)?;
     let mut command = create(config, io.console, data_path, args)?;
     io.of_command(&mut command);
+    let core = named(&mut command);
+    let saved = Saved::begin(data_path, &State { core: Some(core), ..State::default() })?;
     let mut child = command.kill_on_drop(true).create().map_err(|e| lower::told_in(config, e))?;
     let network_state = networks(config, &child)?;
-    let saved = Saved::save(data_path, &state(&child, network_state)?)?;
+    saved.complete(&State { network_state, ..State::of(child.container())? })?;
     if config.namespaces.contains(NamespaceType::User) {
         setup(config, data_path, child.container())?;
     }
     child.start()?;
+    drop(claim);
     started(&mut child);
     let status = child.wait()?;
     drop(saved);
     Ok(code(status))
+}
+
+/// Where the core will keep the container. It is written down before there is one, so its id must be known.
+fn named(command: &mut Command) -> Core {
+    let store = command.get_store().cloned().unwrap_or_default().root().to_owned();
+    let id = command.get_id().cloned().unwrap_or_else(ContainerId::unique);
+    let core = Core { store, id: id.to_string() };
+    command.id(id);
+    core
 }
 
 /// The core has made what the command's network document says; a command of a caller's own may have none.
@@ -84,49 +97,26 @@ pub(super) fn code(status: ExitStatus) -> i32 {
     }
 }
 
-fn state(child: &Child, network_state: NetworkState) -> Result<State> {
-    let container = child.container();
-    let core = Core { store: container.store().root().to_owned(), id: container.id().to_string() };
-    Ok(State {
-        init_pid: child.pid(),
-        init_start_time: start_time(child.pid())?,
-        network_state,
-        cgroup_paths: container.cgroup_paths(),
-        core: Some(core),
-    })
-}
-
-/// One container a data directory; and one that the container cannot write to, or it could say what ExecIn
-/// enters.
-fn check(config: &Config, data_path: &Path) -> Result<()> {
-    if State::get(data_path).is_ok_and(|state| state.is_alive()) {
-        return Err(Error::new(ErrorKind::AlreadyExists, "a container runs already in")
-            .with_object(data_path.display().to_string()));
-    }
-    let failed = |e: std::io::Error| Error::io("finding the data directory", data_path, &e);
-    let data = data_path.canonicalize().map_err(failed)?;
-    let inside = Path::new(&config.root_fs).canonicalize().is_ok_and(|root| data.starts_with(root));
-    if inside {
-        return Err(Error::new(ErrorKind::Configuration, "keeping the state in")
-            .with_object(data.display().to_string())
-            .with_detail("the container can write to it")
-            .with_pointer(&Pointer::new("/root_fs"))
-            .with_hint("use a directory outside of the root filesystem"));
-    }
-    Ok(())
-}
-
-/// The state file; it goes when this goes.
+/// The state file and the pid file; they go when this goes.
 struct Saved<'a>(&'a Path);
 
 impl<'a> Saved<'a> {
-    fn save(data_path: &'a Path, state: &State) -> Result<Self> {
+    /// Before anything is made.
+    fn begin(data_path: &'a Path, state: &State) -> Result<Self> {
         state.save(data_path).map(|()| Self(data_path))
+    }
+
+    /// Once there is a process.
+    fn complete(&self, state: &State) -> Result<()> {
+        let pid = PidFile { pid: state.init_pid, started: state.init_start_time.clone() };
+        pid.write(self.0)?;
+        state.save(self.0)
     }
 }
 
 impl Drop for Saved<'_> {
     fn drop(&mut self) {
+        let _ = PidFile::delete(self.0);
         let _ = State::delete(self.0);
     }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use cofferdam::oci::{Mount, Spec};
 use cofferdam::{Bundle, Error, ErrorKind, Result, launch};
-use cofferdam_sys::{Errno, open, setns, tty};
+use cofferdam_sys::{Errno, Fd, open, setns, tty};
 use serde::Deserialize;
 
 use super::calling::{alone, load_container_environment};
@@ -59,6 +59,26 @@ pub fn init(
         let _ = pipe.read_to_end(&mut Vec::new());
         let _ = writeln!(pipe, "{}", serde_json::json!({ "message": error.to_string() }));
     })
+}
+
+/// Takes over a descriptor that the calling process was started with: the pipe for [`init`], whose number
+/// libcontainer's parent gave in the variable `pipe`. Nobody else may close it.
+///
+/// # Errors
+/// When it is one of the standard streams, or not open.
+///
+/// ```
+/// use cofferdam_nsinit::namespaces::inherited_pipe;
+/// assert!(inherited_pipe(2).is_err() && inherited_pipe(1000).is_err());
+/// ```
+pub fn inherited_pipe(number: i32) -> Result<OwnedFd> {
+    let failed =
+        |e: Errno| Error::system("taking over the descriptor of the pipe", e).with_object(number.to_string());
+    if number <= 2 {
+        return Err(failed(Errno::EBADF));
+    }
+    open::set_cloexec(number, true).map_err(failed)?;
+    Ok(Fd::own(number).into())
 }
 
 fn set_up(

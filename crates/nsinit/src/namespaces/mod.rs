@@ -24,6 +24,7 @@
 
 mod calling;
 mod cgroups;
+mod claim;
 mod command;
 mod exec;
 mod exec_in;
@@ -41,7 +42,7 @@ pub use exec::{EXIT_SIGNAL_OFFSET, exec};
 pub use exec_in::exec_in;
 pub use finalize::{finalize_namespace, finalize_setns};
 pub use ids::{add_uid_gid_mappings, get_host_root_gid, get_host_root_uid, get_namespace_flags};
-pub use init::init;
+pub use init::{inherited_pipe, init};
 pub use io::Io;
 pub use network::initialize_networking;
 pub use setup::setup_container;

@@ -1,0 +1,143 @@
+//! nsinit: the command line of libcontainer's tool, for containers described by a container.json.
+//!
+//! Called by `main` for its names and by the command `nsinit`. One file a command; what they share is where a
+//! container is found ([`place`]) and what the flags before the command say ([`setting`]). Everything that makes
+//! or enters a container is `cofferdam_nsinit`'s.
+
+mod attend;
+mod checkpoint;
+mod config;
+mod exec;
+mod functions;
+mod init;
+mod oom;
+mod pause;
+mod place;
+mod setting;
+mod state;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use crate::context::Context;
+use crate::failure::Outcome;
+use crate::{cli, go_flags};
+use setting::{Globals, Setting};
+
+/// The name it had.
+const NAME: &str = "nsinit";
+
+/// Runs containers described by a container.json, as libcontainer's nsinit did
+///
+/// The container is that of the current directory, or of the one that the variable data_path names, if there is
+/// a container.json; otherwise the one that --id names, whose state is below --root. What `exec` starts is a
+/// container like any other, which `cofferdam list` shows.
+#[derive(Debug, Parser)]
+#[command(name = NAME, version, max_term_width = 100)]
+struct Nsinit {
+    #[command(flatten)]
+    global: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Checkpoint(checkpoint::Checkpoint),
+    Exec(Box<exec::Exec>),
+    Init(init::Init),
+    #[command(hide = true)]
+    Nsenter(functions::Nsenter),
+    Oom(oom::Oom),
+    Pause(pause::Pause),
+    Restore(checkpoint::Restore),
+    State(state::State),
+    Unpause(pause::Unpause),
+}
+
+impl Command {
+    fn execute(self, setting: &Setting) -> Outcome {
+        match self {
+            Self::Checkpoint(command) => command.execute(setting),
+            Self::Exec(command) => command.execute(setting),
+            Self::Init(command) => command.execute(setting),
+            Self::Nsenter(command) => command.execute(setting),
+            Self::Oom(command) => command.execute(setting),
+            Self::Pause(command) => command.execute(setting),
+            Self::Restore(command) => command.execute(setting),
+            Self::State(command) => command.execute(setting),
+            Self::Unpause(command) => command.execute(setting),
+        }
+    }
+}
+
+/// The words that stand for the name this program is called by: `nsinit`, or `nsenter-` and a function, the name
+/// under which nsinit started itself to enter a container.
+pub(crate) fn called(name: &OsStr) -> Vec<OsString> {
+    let name = Path::new(name).file_name().and_then(OsStr::to_str).unwrap_or_default();
+    if name == NAME {
+        return vec![NAME.into()];
+    }
+    match name.strip_prefix("nsenter-") {
+        Some(function) if functions::Function::of(function).is_some() => {
+            vec![NAME.into(), "nsenter".into(), format!("--func={function}").into()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Parses nsinit's own line and obeys.
+pub(crate) fn run(words: Vec<OsString>, context: &Context) -> Outcome {
+    let mut definitions = Nsinit::command();
+    let words = go_flags::normalise(words, &definitions);
+    let line = std::iter::once(OsString::from(NAME)).chain(words);
+    let parsed = definitions.try_get_matches_from_mut(line);
+    match parsed.and_then(|matches| Nsinit::from_arg_matches(&matches)) {
+        Ok(line) => line.command.execute(&Setting::new(line.global, context)?),
+        Err(error) => cli::said(&error, &context.log),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Nsinit::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_says_what_it_does() {
+        let root = Nsinit::command();
+        for command in root.get_subcommands().chain(std::iter::once(&root)) {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_dispatched() {
+        let words = |name: &str| called(name.as_ref()).join(OsStr::new(" ")).into_string().unwrap();
+        assert_eq!(words("/usr/bin/nsinit"), "nsinit");
+        assert_eq!(words("nsenter-mknod"), "nsinit nsenter --func=mknod");
+        for other in ["cofferdam", "nsenter", "nsenter-frob", "ip", ""] {
+            assert_eq!(words(other), "", "{other}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_program_is_its_own() {
+        let normal = |line: &str| {
+            let words = line.split(' ').map(OsString::from).collect();
+            go_flags::normalise(words, &Nsinit::command()).join(OsStr::new(" ")).into_string().unwrap()
+        };
+        assert_eq!(normal("-root /x exec -t -u 5 sh -c x"), "--root=/x exec --tty --user=5 -- sh -c x");
+        assert_eq!(normal("exec --env A=1 --env B=2 env --id"), "exec --env=A=1 --env=B=2 -- env --id");
+        assert_eq!(normal("exec -- sh"), "exec -- sh");
+    }
+}
