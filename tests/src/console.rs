@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcgetwinsize};
+use rustix::termios::{Winsize, tcgetwinsize, tcsetwinsize};
 
 /// The listening end of a console socket.
 #[derive(Debug)]
@@ -82,6 +82,17 @@ impl Pty {
     pub fn size(&self) -> (u16, u16) {
         let Winsize { ws_row, ws_col, .. } = tcgetwinsize(&self.master).expect("size");
         (ws_row, ws_col)
+    }
+
+    /// Gives the terminal another size: rows and columns.
+    pub fn resize(&self, rows: u16, columns: u16) {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&self.master, size).expect("size");
+    }
+
+    /// The path of the inner end.
+    pub fn path(&self) -> String {
+        ptsname(&self.master, Vec::new()).expect("name of the terminal").into_string().expect("ASCII")
     }
 
     /// Types into the terminal.

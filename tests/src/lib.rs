@@ -34,6 +34,15 @@ pub use serde_json::{Value, json};
 pub use test::Test;
 pub use view::View;
 
+/// JSON that must be JSON.
+///
+/// # Panics
+/// When it is not.
+#[track_caller]
+pub fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
 /// Writes tests as facts: each function becomes a `#[test]` that runs on every runtime under test.
 #[macro_export]
 macro_rules! facts {

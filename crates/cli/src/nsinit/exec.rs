@@ -82,7 +82,7 @@ impl Exec {
         let place = Place::to_start(setting, &self.which, self.config.is_some())?;
         let config = self.configuration(place.config())?;
         let place = place.outside(setting, &config.root_fs)?;
-        self.start_or_enter(setting, &place, &config)
+        self.start_or_enter(setting, &place, config)
     }
 
     fn configuration(&self, file: Option<PathBuf>) -> Result<Config, Failure> {
@@ -91,22 +91,22 @@ impl Exec {
             None => Config::default(),
         };
         self.process.change(&mut config)?;
-        if config.root_fs.is_empty() {
-            config.root_fs = here()?;
-        }
         Ok(config)
     }
 
-    fn start_or_enter(&self, setting: &Setting, place: &Place, config: &Config) -> Outcome {
+    fn start_or_enter(&self, setting: &Setting, place: &Place, mut config: Config) -> Outcome {
         let mut beaten = None;
         for _ in 0..TRIES {
             if let Some(state) = place.state()?.filter(State::is_alive) {
-                return self.enter(setting, &state, config);
+                return self.enter(setting, &state, &config);
             }
             if self.func != Function::Exec {
                 place.running()?;
             }
-            match self.start(setting, place, config)? {
+            if config.root_fs.is_empty() {
+                config.root_fs = here()?;
+            }
+            match self.start(setting, place, &config)? {
                 Ok(status) => return Ok(status),
                 Err(error) => beaten = Some(error),
             }
