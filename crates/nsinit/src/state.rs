@@ -29,7 +29,7 @@ use crate::state_file::{self, FILE};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
-    /// The first process's number in the PID namespace of whoever started it.
+    /// The first process's number in the PID namespace of whoever started it; 0 while the container is made.
     pub init_pid: i32,
     /// When it started: field 22 of /proc/PID/stat.
     pub init_start_time: String,
@@ -125,6 +125,10 @@ impl State {
     /// ```
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         state_file::parse(bytes, |state: &Self| {
+            if state.init_pid == 0 && state.core.is_some() {
+                // Written before there is a process: it says where the container is being made.
+                return None;
+            }
             state_file::judge(("init_pid", state.init_pid), ("init_start_time", &state.init_start_time))
         })
     }

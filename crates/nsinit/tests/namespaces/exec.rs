@@ -223,10 +223,12 @@ fn a_container_ends_with_whoever_started_it() {
         std::thread::sleep(Duration::from_millis(10));
     }
     assert!(!state.is_alive());
-    // What is left is removed by its name, and the state of a dead container is no obstacle.
-    assert_eq!(world.run("exit 4").unwrap(), 4);
+    // What is left is no obstacle for the next one, which removes it.
     let core = state.core.unwrap();
-    Store::new(core.store).remove(&ContainerId::new(&core.id).unwrap()).unwrap();
+    let left = || Store::new(&core.store).load(&ContainerId::new(&core.id).unwrap());
+    assert!(left().is_ok());
+    assert_eq!(world.run("exit 4").unwrap(), 4);
+    assert!(left().is_err());
     world.assert_nothing_left();
 }
 
