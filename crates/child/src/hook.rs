@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use cofferdam_sys::clone3::{Forked, fork_single_threaded};
 use cofferdam_sys::poll::{POLLIN, PollFd};
 use cofferdam_sys::wait::Ended;
-use cofferdam_sys::{Errno, memfd_create, open, pidfd, poll, setns, wait};
+use cofferdam_sys::{Errno, dirs, memfd_create, open, pidfd, poll, setns, wait};
 
 use crate::context::{Context, Done, Fail};
 use crate::exec;
@@ -15,12 +15,21 @@ use crate::wire::List;
 const SIGKILL: i32 = 9;
 const NOT_EXECUTED: i32 = 127;
 
-pub(crate) fn run(c: &mut Context, path: &CStr, argv: List<'_>, env: List<'_>, timeout: u64) -> Done {
+/// What is run.
+pub(crate) struct Program<'a> {
+    pub(crate) path: &'a CStr,
+    pub(crate) argv: List<'a>,
+    pub(crate) env: List<'a>,
+    /// Empty is where the child is.
+    pub(crate) directory: &'a CStr,
+}
+
+pub(crate) fn run(c: &mut Context, program: Program<'_>, timeout: u64) -> Done {
     let said = memfd_create::memfd_create(c"hook", false)?;
     let input = c.state.as_ref().map_or(-1, cofferdam_sys::Fd::raw);
     match fork_single_threaded(0)? {
         Forked::Child => {
-            let errno = start(input, said.raw(), path, argv, env);
+            let errno = start(input, said.raw(), &program);
             let _ = open::write(said.raw(), errno.name().as_bytes());
             setns::exit(NOT_EXECUTED);
         }
@@ -37,18 +46,24 @@ pub(crate) fn run(c: &mut Context, path: &CStr, argv: List<'_>, env: List<'_>, t
     }
 }
 
-fn start(input: i32, said: i32, path: &CStr, argv: List<'_>, env: List<'_>) -> Errno {
+fn start(input: i32, said: i32, program: &Program<'_>) -> Errno {
     let prepare = || {
         if input >= 0 {
             open::rewind(input)?;
             open::dup_onto(input, 0)?;
+        } else {
+            // What is there to be read is the container's.
+            open::dup_onto(memfd_create::memfd_create(c"nothing", false)?.raw(), 0)?;
+        }
+        if !program.directory.is_empty() {
+            dirs::chdir(program.directory)?;
         }
         open::dup_onto(said, 1)?;
         open::dup_onto(said, 2)?;
         cofferdam_sys::close_range::close_range(3, u32::MAX, cofferdam_sys::close_range::CLOSE_RANGE_CLOEXEC)
     };
     match prepare() {
-        Ok(()) => exec::replace(path, argv, env),
+        Ok(()) => exec::replace(program.path, program.argv, program.env),
         Err(e) => e,
     }
 }

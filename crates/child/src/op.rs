@@ -370,6 +370,8 @@ mod table {
             argv: List<'a>,
             /// Environment.
             env: List<'a>,
+            /// Where it starts; empty is where the child is.
+            directory: &'a CStr,
             /// Milliseconds, 0 for ever.
             timeout: u64,
         }

@@ -174,7 +174,9 @@ fn process(c: &mut Context, op: &Op<'_>) -> Done {
         }
         Op::Chdir { path, first_try } => root::chdir(c, path, first_try),
         Op::Find { name, path } => find::find(c, name, path),
-        Op::Hook { path, argv, env, timeout } => hook::run(c, path, argv, env, timeout),
+        Op::Hook { path, argv, env, directory, timeout } => {
+            hook::run(c, hook::Program { path, argv, env, directory }, timeout)
+        }
         Op::ParentDeathSignal { signal } => Ok(cofferdam_sys::prctl::set_pdeathsig(signal)?),
         Op::NoNewPrivs {} => Ok(cofferdam_sys::prctl::set_no_new_privs()?),
         Op::Seccomp { flags, filter } => seccomp::install(c, flags, filter),

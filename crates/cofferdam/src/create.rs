@@ -172,6 +172,7 @@ impl Birth<'_> {
         inputs.parent = self.decision.parent;
         inputs.prepared = self.until == Until::Prepared;
         inputs.network = self.decision.network.is_some();
+        inputs.mount_commands.clone_from(&self.decision.mount_commands);
         inputs.parent_death_signal = self.decision.parent_death_signal;
         inputs.ignored_signals = self.decision.facts.ignored_signals;
         let lowered = lower::init(plan, &inputs);

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use cofferdam_cgroup::{CgroupPlan, Hierarchies, Ignored, PlanOptions, V1Hierarchy, Version};
 use cofferdam_net::NetworkPlan;
-use cofferdam_oci::{Reject, Resources};
+use cofferdam_oci::{Pointer, Reject, Resources};
 use cofferdam_plan::{CgroupDir, HostFacts, InitPlan, Options, plan_init};
 
-use crate::options::{CreateOptions, Parent, TerminalMode};
+use crate::options::{CreateOptions, MountCommand, Parent, TerminalMode};
 use crate::overlay::{self, OverlayPlan};
 use crate::{Bundle, ContainerId, Error, ErrorKind, Result, network, notify};
 
@@ -25,6 +25,8 @@ pub(crate) struct Decision {
     pub(crate) network: Option<NetworkPlan>,
     /// Whose child the first process is.
     pub(crate) parent: Parent,
+    /// Programs that are run beside mounts.
+    pub(crate) mount_commands: Vec<MountCommand>,
     /// What the first process is sent when whoever made it ends.
     pub(crate) parent_death_signal: Option<u32>,
 }
@@ -67,6 +69,7 @@ pub(crate) fn decide_with(
         }
     });
     let network = network::decide(bundle, &mut rejects);
+    mount_commands(spec.mounts.len(), &options.mount_commands, &mut rejects);
     let mut plan_options = plan_options(id, bundle, options, state);
     if let Some((plan, state)) = network.as_ref().zip(state) {
         plan_options.files = network::own_files(plan, state);
@@ -85,6 +88,7 @@ pub(crate) fn decide_with(
                 overlay,
                 network: network.filter(network::is_made),
                 parent: options.parent,
+                mount_commands: options.mount_commands.clone(),
                 parent_death_signal: options.parent_death_signal,
             })
         }
@@ -118,6 +122,25 @@ fn cgroups(
     if options.no_cgroups { without(plan) } else { Ok(plan) }
 }
 
+/// Programs beside mounts, which stand in no document: what is wrong is told at their mount.
+fn mount_commands(mounts: usize, commands: &[MountCommand], rejects: &mut Vec<Reject>) {
+    for command in commands {
+        let at = Pointer::new("/mounts").index(command.mount);
+        let texts = [&command.path, &command.directory];
+        let mut texts = texts.into_iter().chain(&command.args).chain(&command.env);
+        let wrong = if command.mount >= mounts {
+            Some("there is no such mount to run a command beside".to_owned())
+        } else if !command.path.starts_with('/') {
+            Some(format!("the command {:?} is not an absolute path", command.path))
+        } else if texts.any(|text| text.contains('\0')) {
+            Some(format!("the command {:?} has a null byte somewhere", command.path))
+        } else {
+            None
+        };
+        rejects.extend(wrong.map(|wrong| Reject::new(at, wrong)));
+    }
+}
+
 /// The plan without cgroups: a limit cannot be kept then, while rules for devices, which engines always
 /// write, only ever take away.
 fn without(plan: CgroupPlan) -> std::result::Result<CgroupPlan, Vec<Reject>> {
@@ -125,10 +148,7 @@ fn without(plan: CgroupPlan) -> std::result::Result<CgroupPlan, Vec<Reject>> {
     let limits: Vec<_> = plan.writes.iter().filter(|w| !w.pointer.starts_with(DEVICES)).collect();
     if !limits.is_empty() {
         let reject = |w: &&cofferdam_cgroup::CgroupWrite| {
-            Reject::new(
-                cofferdam_oci::Pointer::new(w.pointer.as_str()),
-                "needs a cgroup, and cgroups are disabled",
-            )
+            Reject::new(Pointer::new(w.pointer.as_str()), "needs a cgroup, and cgroups are disabled")
         };
         return Err(limits.iter().map(reject).collect());
     }

@@ -111,7 +111,7 @@ pub use features::features;
 pub use id::ContainerId;
 pub use network::{NETWORK_ANNOTATION, NETWORK_INTERFACES, NetworkInterface};
 pub use notify::Notify;
-pub use options::{CreateOptions, ExecOptions, Parent, Streams, TerminalMode};
+pub use options::{CreateOptions, ExecOptions, MountCommand, Parent, Streams, TerminalMode};
 pub use process::{ExitStatus, Process};
 pub use report::{PlanReport, ReportedStep, plan};
 pub use store::Store;

@@ -45,6 +45,40 @@ pub struct CreateOptions {
     /// Signal that the first process gets when the thread that made it ends (`PR_SET_PDEATHSIG`, prctl(2)).
     /// A program with set-user-id or capabilities of its own forgets it.
     pub parent_death_signal: Option<u32>,
+    /// Programs of the host's that are run beside mounts.
+    pub mount_commands: Vec<MountCommand>,
+}
+
+/// A program of the host's that is run in the container's namespaces before or after one of its mounts is made,
+/// while the host's files are still there to be found: what no hook of the OCI can do.
+///
+/// A status other than 0 is a failed start. It reads nothing, and what it says stands in the error.
+///
+/// ```
+/// let mut command = cofferdam::Command::from_spec(cofferdam::template::spec(false));
+/// command.mount_command(cofferdam::MountCommand {
+///     mount: 0,
+///     after: true,
+///     path: "/bin/touch".into(),
+///     args: vec!["touch".into(), "/srv/box/proc-is-there".into()],
+///     env: vec!["PATH=/bin".into()],
+///     directory: String::new(),
+/// });
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MountCommand {
+    /// Which of the configuration's mounts, from 0.
+    pub mount: usize,
+    /// Whether it is run once that is mounted, instead of before.
+    pub after: bool,
+    /// Absolute path of the program on the host.
+    pub path: String,
+    /// Its arguments, the first its name.
+    pub args: Vec<String>,
+    /// Its whole environment.
+    pub env: Vec<String>,
+    /// Where it starts; empty is the container's root.
+    pub directory: String,
 }
 
 /// Whose child a container's first process is.

@@ -189,6 +189,7 @@ fn inputs(decision: &Decision) -> Inputs {
         overlay: decision.overlay.clone(),
         network: decision.network.is_some(),
         parent: decision.parent,
+        mount_commands: decision.mount_commands.clone(),
         init: -1,
         ..Inputs::default()
     }

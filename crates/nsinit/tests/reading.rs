@@ -145,7 +145,7 @@ fn what_is_wrong_is_told_in_the_form_of_the_users_own_document() {
     assert_eq!(
         misplaced(
             r#"{"rootfs": "", "namespaces": [{"type": "NEWNS"}], "capabilities": ["FLY"],
-                "mounts": [{"device": "nfs", "flags": 8192, "relabel": "q", "premount_cmds": [{"path": "touch"}]}],
+                "mounts": [{"device": "nfs", "flags": 8192, "relabel": "q", "premount_cmds": [{"path": "bin/touch"}]}],
                 "devices": [{"type": 7, "major": 1}], "cgroups": {"name": "a", "allowed_devices": [{"type": 1}], "net_cls_classid": "x",
                 "blkio_throttle_read_bps_device": "8:0"},
                 "seccomp": {"syscalls": [{"value": 99999, "action": -9, "args": [{"index": 6, "op": 5}]}]}}"#

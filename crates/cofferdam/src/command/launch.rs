@@ -110,6 +110,7 @@ impl Launch {
             no_pivot: command.no_pivot,
             parent: command.parent,
             parent_death_signal: command.parent_death_signal,
+            mount_commands: command.mount_commands.clone(),
             ..CreateOptions::default()
         };
         let ownership = Ownership { removes: true, kill_on_drop: command.kill_on_drop };

@@ -37,7 +37,7 @@ pub use stdio::Stdio;
 
 use launch::{Launch, Wiring, wiring_setters};
 
-use crate::options::Parent;
+use crate::options::{MountCommand, Parent};
 use crate::sandbox::{Network, Sandbox};
 use crate::{Bundle, ContainerId, ExitStatus, Result, Store};
 
@@ -68,6 +68,7 @@ pub struct Command {
     wiring: Wiring,
     parent: Parent,
     parent_death_signal: Option<u32>,
+    mount_commands: Vec<MountCommand>,
     no_cgroups: bool,
     no_pivot: bool,
     kill_on_drop: bool,
@@ -138,6 +139,7 @@ impl Command {
             wiring: Wiring::default(),
             parent: Parent::Caller,
             parent_death_signal: None,
+            mount_commands: Vec::new(),
             no_cgroups: false,
             no_pivot: false,
             kill_on_drop: false,
@@ -263,6 +265,13 @@ impl Command {
     /// container does not outlive it. Not for [`Command::prepare`]. See prctl(2), `PR_SET_PDEATHSIG`.
     pub fn parent_death_signal(&mut self, signal: u32) -> &mut Self {
         self.parent_death_signal = Some(signal);
+        self
+    }
+
+    /// Runs a program of the host's beside one of the configuration's mounts; those of one mount in the order in
+    /// which they are given.
+    pub fn mount_command(&mut self, command: MountCommand) -> &mut Self {
+        self.mount_commands.push(command);
         self
     }
 

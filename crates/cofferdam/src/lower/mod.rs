@@ -24,7 +24,7 @@ use cofferdam_sys::mount_setattr::PROPAGATION;
 pub(crate) use exec::exec;
 pub(crate) use prepared::program;
 
-use crate::options::Parent;
+use crate::options::{MountCommand, Parent};
 use crate::overlay::OverlayPlan;
 use crate::program::{Program, c_path, c_string, descriptors, words};
 
@@ -51,6 +51,8 @@ pub(crate) struct Inputs {
     pub(crate) first_ids: (u32, u32),
     /// Whether the parent makes its network.
     pub(crate) network: bool,
+    /// Programs that are run beside mounts.
+    pub(crate) mount_commands: Vec<MountCommand>,
     /// Whose child the process is to be.
     pub(crate) parent: Parent,
     /// Whether what is to run comes later.
@@ -74,6 +76,7 @@ impl Default for Inputs {
             stdio: Vec::new(),
             overlay: None,
             first_ids: (0, 0),
+            mount_commands: Vec::new(),
             network: false,
             parent: Parent::Caller,
             prepared: false,

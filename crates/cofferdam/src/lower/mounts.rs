@@ -7,6 +7,7 @@ use cofferdam_plan::{Attr, CgroupHierarchyMount, FsParam, InitPlan, MountKind, M
 use cofferdam_sys::mount_setattr::{MOUNT_ATTR_RDONLY, PROPAGATION};
 
 use super::Inputs;
+use crate::options::MountCommand;
 use crate::program::{Program, c_path, c_string, list};
 
 /// Longest value that fsconfig(2) takes, in bytes.
@@ -22,9 +23,29 @@ pub(super) fn mounts(p: &mut Program, plan: &InitPlan, inputs: &Inputs) -> bool 
             super::cgroup(p, plan);
             joined = true;
         }
+        beside(p, mount, inputs, false);
         one(p, plan, mount, inputs.trees.get(&index).copied(), inputs.idmaps.get(&index).copied());
+        beside(p, mount, inputs, true);
     }
     joined
+}
+
+/// What is to be run before or after a mount.
+fn beside(p: &mut Program, mount: &MountPlan, inputs: &Inputs, after: bool) {
+    let mounts = Pointer::new("/mounts");
+    let wanted = |c: &&MountCommand| c.after == after && mounts.index(c.mount) == mount.pointer;
+    for command in inputs.mount_commands.iter().filter(wanted) {
+        let argv = list(command.args.iter().map(String::as_str));
+        let env = list(command.env.iter().map(String::as_str));
+        let op = Op::Hook {
+            path: &c_string(command.path.as_str()),
+            argv: List::new(&argv),
+            env: List::new(&env),
+            directory: &c_string(command.directory.as_str()),
+            timeout: 0,
+        };
+        p.step("running the command of a mount", &command.path, &mount.pointer, op);
+    }
 }
 
 fn one(p: &mut Program, plan: &InitPlan, m: &MountPlan, tree: Option<i32>, idmap: Option<i32>) {

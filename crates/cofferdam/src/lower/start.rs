@@ -44,6 +44,7 @@ pub(super) fn hook(p: &mut Program, doing: &'static str, hook: &HookPlan) {
         path: &c_string(hook.path.as_str()),
         argv: List::new(&argv),
         env: List::new(&env),
+        directory: c"",
         timeout: hook.timeout_ms.unwrap_or(0),
     };
     p.step(doing, &hook.path, &hook.pointer, op);

@@ -18,7 +18,9 @@ use cofferdam_oci::{
 use crate::{Config, ExecUser, IdMap, NamespaceType};
 
 pub(crate) use limits::resources;
-pub(crate) use mounts::{MS_BIND, MS_RDONLY, MS_REC, PLAIN, all as all_mounts, flags as mount_flags};
+pub(crate) use mounts::{
+    MS_BIND, MS_RDONLY, MS_REC, PLAIN, all as all_mounts, flags as mount_flags, with_commands,
+};
 pub use network::network;
 pub(crate) use places::Places;
 

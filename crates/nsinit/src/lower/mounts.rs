@@ -115,6 +115,15 @@ pub(super) fn mounts(config: &Config, findings: &mut Findings) -> Vec<OciMount> 
     mounts
 }
 
+/// The mounts that have commands: each with its number in the translation, and its place in [`Config`]'s form.
+pub(crate) fn with_commands(config: &Config) -> impl Iterator<Item = (usize, Pointer, &Mount)> {
+    let before = system(config).len();
+    let list = Pointer::new("/mount_config/mounts");
+    let made = own(config).iter().enumerate().filter(|(_, m)| m.kind != "devtmpfs").enumerate();
+    made.map(move |(number, (index, m))| (before.saturating_add(number), list.index(index), m))
+        .filter(|(.., m)| !m.premount_cmds.is_empty() || !m.postmount_cmds.is_empty())
+}
+
 fn judge(config: &Config, m: &Mount, at: &Pointer, findings: &mut Findings) {
     const OF_V1: [&str; 3] = ["bind", "tmpfs", "devtmpfs"];
     const OF_V2: [&str; 7] = ["bind", "cgroup", "devpts", "mqueue", "proc", "sysfs", "tmpfs"];
@@ -140,9 +149,10 @@ fn judge(config: &Config, m: &Mount, at: &Pointer, findings: &mut Findings) {
     }
     for (key, commands) in [("premount_cmds", &m.premount_cmds), ("postmount_cmds", &m.postmount_cmds)] {
         for (index, command) in commands.iter().enumerate() {
-            if !command.path.starts_with('/') {
+            let relative = command.path.contains('/') && !command.path.starts_with('/');
+            if command.path.is_empty() || relative {
                 let at = at.key(key).index(index).key("path");
-                findings.wrong(at, format!("{:?} is not an absolute path", command.path));
+                findings.wrong(at, format!("{:?} is neither a name nor an absolute path", command.path));
             }
         }
     }

@@ -51,7 +51,11 @@ pub fn default_create_command(
     }
     let dir =
         std::path::absolute(data_path).map_err(|e| Error::io("finding the data directory", data_path, &e))?;
+    let env = spec.process.as_ref().map(|process| process.env.clone()).unwrap_or_default();
     let mut command = Command::from(Bundle::from_spec(dir, spec));
+    for beside in super::mount_commands::mount_commands(config, &env)? {
+        command.mount_command(beside);
+    }
     command
         .no_cgroups(config.cgroups.is_none())
         .no_pivot(config.mount_config.as_ref().is_some_and(|m| m.no_pivot_root))

@@ -92,6 +92,11 @@ fn set_up(
     let root = root_fs.canonicalize().map_err(|e| Error::io("finding the root filesystem", root_fs, &e))?;
     load_container_environment(config)?;
     network_state(pipe)?;
+    if let Some((_, at, _)) = lower::with_commands(config).next() {
+        return Err(Error::new(ErrorKind::Configuration, "becoming the container's first process")
+            .with_detail("commands beside mounts are run by Exec only")
+            .with_pointer(&config.place(&at)));
+    }
     let spec = translated(config, &root, console, args)?;
     let console = console.map(|path| open_console(config, path)).transpose()?;
     session(console.as_ref())?;

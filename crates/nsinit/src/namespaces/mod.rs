@@ -32,6 +32,7 @@ mod finalize;
 mod ids;
 mod init;
 mod io;
+mod mount_commands;
 mod network;
 mod setup;
 

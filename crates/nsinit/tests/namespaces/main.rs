@@ -16,6 +16,7 @@ mod cgroups;
 mod exec;
 mod exec_in;
 mod init;
+mod mount_commands;
 mod networks;
 mod roles;
 mod samples;
