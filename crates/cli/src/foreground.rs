@@ -29,9 +29,16 @@ impl Signals {
             .map_err(|errno| Failure::io("take over signals", &errno.into()))
     }
 
-    fn next(&self) -> Option<i32> {
+    /// The next that has come.
+    pub(crate) fn next(&self) -> Option<i32> {
         let info = self.0.read_signal().ok().flatten()?;
         i32::try_from(info.ssi_signo).ok()
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
     }
 }
 

@@ -17,6 +17,7 @@ mod output;
 mod raw_terminal;
 mod relay;
 mod signal_names;
+mod stats;
 mod table;
 mod units;
 

@@ -14,11 +14,26 @@ pub(crate) fn text(text: &str) -> Result<(), Failure> {
         .map_err(|error| Failure::io("write to standard output", &error))
 }
 
+/// As [`text`], for what goes on and on: whether anybody still reads it.
+pub(crate) fn text_if_read(text: &str) -> Result<bool, Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::io("write to standard output", &error)),
+    }
+}
+
 /// Writes `value` as one line of JSON.
 pub(crate) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
+    text(&line(value)?)
+}
+
+/// `value` as one line of JSON, with its end.
+pub(crate) fn line(value: &impl Serialize) -> Result<String, Failure> {
     let mut line = serde_json::to_string(value).map_err(|error| unprintable(&error))?;
     line.push('\n');
-    text(&line)
+    Ok(line)
 }
 
 /// `value` as JSON, indented; without a newline at the end.

@@ -1,11 +1,25 @@
-//! Columns for people. Called by `list`; knows nothing of what is in them.
+//! Columns for people. Called by `list`, `stats` and others; knows nothing of what is in them.
 
 /// The least width of a column, and the least distance to the next: those of runc's `list`.
 const WIDTH: usize = 12;
 const PADDING: usize = 3;
 
+/// Where the cells of all columns but the first stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Align {
+    /// For words.
+    Left,
+    /// For numbers.
+    Right,
+}
+
 /// Lines with columns as wide as their widest cell; the last column has no trailing spaces.
 pub(crate) fn render<const N: usize>(rows: &[[String; N]]) -> String {
+    render_aligned(rows, Align::Left)
+}
+
+/// As [`render`]; numbers end below each other.
+pub(crate) fn render_aligned<const N: usize>(rows: &[[String; N]], align: Align) -> String {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -15,9 +29,14 @@ pub(crate) fn render<const N: usize>(rows: &[[String; N]]) -> String {
     let mut text = String::new();
     for row in rows {
         for (index, (cell, &width)) in row.iter().zip(&widths).enumerate() {
-            text.push_str(cell);
-            if index + 1 < N {
-                text.extend(std::iter::repeat_n(' ', width - cell.chars().count()));
+            let gap = std::iter::repeat_n(' ', width - cell.chars().count());
+            let right = align == Align::Right && index > 0;
+            if right {
+                text.extend(gap);
+                text.push_str(cell);
+            } else {
+                text.push_str(cell);
+                text.extend(gap.take(if index + 1 < N { width } else { 0 }));
             }
         }
         text.push('\n');

@@ -23,6 +23,7 @@ mod spec;
 mod start;
 mod state;
 mod state_json;
+mod stats;
 mod update;
 
 use clap::{Args, Command as Definition};
@@ -51,6 +52,7 @@ pub(crate) enum Command {
     Spec(spec::Spec),
     Start(start::Start),
     State(state::State),
+    Stats(stats::Stats),
     Update(Box<update::Update>),
 }
 
@@ -75,6 +77,7 @@ impl Command {
             Self::Spec(command) => command.execute(),
             Self::Start(command) => command.execute(context),
             Self::State(command) => command.execute(context),
+            Self::Stats(command) => command.execute(context),
             Self::Update(command) => command.execute(context),
         }
     }
@@ -102,6 +105,7 @@ pub(crate) fn definition(name: &str) -> Option<Definition> {
         "spec" => spec::Spec::augment_args(Definition::new("spec")),
         "start" => start::Start::augment_args(Definition::new("start")),
         "state" => state::State::augment_args(Definition::new("state")),
+        "stats" => stats::Stats::augment_args(Definition::new("stats")),
         "update" => update::Update::augment_args(Definition::new("update")),
         _ => return None,
     })

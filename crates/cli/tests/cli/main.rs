@@ -9,4 +9,5 @@ mod foreground;
 mod lifecycle;
 mod sandbox;
 mod spec;
+mod stats;
 mod world;

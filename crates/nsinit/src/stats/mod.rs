@@ -9,6 +9,9 @@ mod openmetrics;
 pub mod v1;
 pub mod v2;
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
 use cofferdam::{Container, Result};
 use cofferdam_cgroup::usage::Usage;
 use cofferdam_cgroup::{Cgroup, NetworkInterface, SavedCgroup};
@@ -48,9 +51,9 @@ impl Measurement {
     /// # }
     /// ```
     pub fn of(container: &Container) -> Result<Self> {
-        // The network first: it tells whether there is still a container.
-        let interfaces = container.network_counters()?;
-        Ok(Self { usage: container.usage()?, interfaces })
+        let usage = container.usage()?;
+        // Last: it tells whether there was still a container.
+        Ok(Self { usage, interfaces: container.network_counters()? })
     }
 
     /// Measures a container of a data directory. libcontainer's `GetStats`.
@@ -64,9 +67,7 @@ impl Measurement {
     /// # Ok::<(), cofferdam::Error>(())
     /// ```
     pub fn of_state(state: &State) -> Result<Self> {
-        let interfaces = cofferdam::network_counters(state.init_pid, state.started()?)?;
-        let cgroup = Cgroup::load(SavedCgroup::from_paths(&state.cgroup_paths));
-        Ok(Self { usage: cgroup.usage()?, interfaces })
+        measure(state.init_pid, state.started()?, &state.cgroup_paths)
     }
 
     /// Measures a container by the state that version 2 writes.
@@ -80,9 +81,7 @@ impl Measurement {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn of_state_v2(state: &StateV2) -> Result<Self> {
-        let interfaces = cofferdam::network_counters(state.init_process_pid, state.started()?)?;
-        let cgroup = Cgroup::load(SavedCgroup::from_paths(&state.cgroup_paths));
-        Ok(Self { usage: cgroup.usage()?, interfaces })
+        measure(state.init_process_pid, state.started()?, &state.cgroup_paths)
     }
 
     /// The form of v1.4's `nsinit stats`.
@@ -106,6 +105,11 @@ impl Measurement {
     pub fn v2(&self) -> v2::Stats {
         self.into()
     }
+}
+
+fn measure(pid: i32, started: u64, paths: &BTreeMap<String, PathBuf>) -> Result<Measurement> {
+    let usage = Cgroup::load(SavedCgroup::from_paths(paths)).usage()?;
+    Ok(Measurement { usage, interfaces: cofferdam::network_counters(pid, started)? })
 }
 
 /// A group of numbers, unless none of them is there.
