@@ -51,7 +51,7 @@ impl Bundles {
     }
 }
 
-fn write_bundle(dir: &Path, config: &Value) -> Result<PathBuf, String> {
+pub(crate) fn write_bundle(dir: &Path, config: &Value) -> Result<PathBuf, String> {
     let at = |e: std::io::Error| format!("{}: {e}", dir.display());
     fs::create_dir(dir).map_err(at)?;
     fs::write(dir.join("config.json"), config.to_string()).map_err(at)?;
@@ -79,7 +79,7 @@ fn root_filesystem(rootfs: &Path) -> Result<(), String> {
     }
 }
 
-fn compile(dir: &Path, name: &str, source: &str) -> Result<PathBuf, String> {
+pub(crate) fn compile(dir: &Path, name: &str, source: &str) -> Result<PathBuf, String> {
     let (program, file) = (dir.join(name), dir.join(format!("{name}.c")));
     fs::write(&file, source).map_err(|e| format!("{}: {e}", file.display()))?;
     let done = Command::new("cc").args(["-O2", "-static", "-o"]).arg(&program).arg(&file).status();
@@ -91,7 +91,7 @@ fn compile(dir: &Path, name: &str, source: &str) -> Result<PathBuf, String> {
 }
 
 /// The configuration of `runc spec`, with a cgroup namespace, as the floor has one.
-fn config(rootfs: &Path, program: &[&str]) -> Value {
+pub(crate) fn config(rootfs: &Path, program: &[&str]) -> Value {
     let capabilities = json!(["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]);
     json!({
         "ociVersion": "1.0.2",

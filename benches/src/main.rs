@@ -13,6 +13,7 @@ mod extras;
 mod host;
 mod library;
 mod measure;
+mod network;
 mod nsenter;
 mod options;
 mod profile;
@@ -51,6 +52,9 @@ fn main() -> ExitCode {
 /// The benchmark itself, inside its own world.
 fn bench(options: &Options, dir: &std::path::Path) -> Result<(), String> {
     world::enter(dir)?;
+    if options.network {
+        return network::run(options, dir);
+    }
     let bundles = bundle::Bundles::make(dir)?;
     let contestants = contestant::find(options, dir, &bundles)?;
     let host = host::describe(&contestants);

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 const USAGE: &str =
     "usage: cofferdam-bench [--quick] [--library] [--seed N] [--cofferdam PATH] [--json FILE] [--svg FILE]
+       cofferdam-bench network [--quick] [--seed N] [--cofferdam PATH]
        cofferdam-bench nsenter
 
   --quick           fewer runs: a first impression in about half a minute
@@ -12,6 +13,7 @@ const USAGE: &str =
   --cofferdam PATH  the binary to measure (the one beside this program)
   --json FILE       write every figure as JSON
   --svg FILE        draw the medians
+  network           a container's network, against a bare netlink program
   nsenter           calls a second into another process's namespaces, in the ways there are";
 
 /// What the caller asked for.
@@ -25,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) seed: u64,
     pub(crate) cofferdam: PathBuf,
+    /// The other benchmark, of networks.
+    pub(crate) network: bool,
     /// The library only.
     pub(crate) library: bool,
     pub(crate) json: Option<PathBuf>,
@@ -42,6 +46,7 @@ impl Options {
             rounds: 3,
             seed: 1,
             cofferdam: beside_this_program()?,
+            network: false,
             library: false,
             json: None,
             svg: None,
@@ -58,6 +63,7 @@ impl Options {
                     options.seed = value()?.parse().map_err(|_| format!("--seed takes a number\n{USAGE}"))?
                 }
                 "--cofferdam" => options.cofferdam = value()?.into(),
+                "network" => options.network = true,
                 "--library" => options.library = true,
                 "--json" => options.json = Some(value()?.into()),
                 "--svg" => options.svg = Some(value()?.into()),

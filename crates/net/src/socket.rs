@@ -65,19 +65,10 @@ impl Channel {
         }
     }
 
-    /// A datagram, and the port that it is from.
-    fn receive(&self) -> io::Result<(Vec<u8>, u32)> {
+    fn raw(&self) -> i32 {
         match self {
-            Self::Own(socket) => {
-                uninterrupted(|| socket.recv_from_full()).map(|(bytes, from)| (bytes, from.port_number()))
-            }
-            Self::Given(fd) => {
-                let mut bytes = vec![0; LARGEST];
-                let received = recv_netlink(fd.as_raw_fd(), &mut bytes);
-                let (n, port) = received.map_err(|e| io::Error::from_raw_os_error(e.0))?;
-                bytes.truncate(n);
-                Ok((bytes, port))
-            }
+            Self::Own(socket) => socket.as_raw_fd(),
+            Self::Given(fd) => fd.as_raw_fd(),
         }
     }
 }
@@ -87,6 +78,8 @@ impl Channel {
 pub(crate) struct Netlink {
     socket: Channel,
     sequence: u32,
+    /// What the kernel answers, one datagram after the other.
+    buffer: Vec<u8>,
 }
 
 impl Netlink {
@@ -101,20 +94,17 @@ impl Netlink {
         // The kernel's own words are a help and not a need.
         let _ = socket.set_ext_ack(true);
         let _ = socket.set_cap_ack(true);
-        Ok(Self { socket: Channel::Own(socket), sequence: 0 })
+        Ok(Self { socket: Channel::Own(socket), sequence: 0, buffer: Vec::new() })
     }
 
     /// One that somebody else opened, in the namespace that it is about.
     pub(crate) fn of(socket: OwnedFd) -> Self {
-        Self { socket: Channel::Given(socket), sequence: 0 }
+        Self { socket: Channel::Given(socket), sequence: 0, buffer: Vec::new() }
     }
 
     /// Its descriptor.
     pub(crate) fn raw(&self) -> i32 {
-        match &self.socket {
-            Channel::Own(socket) => socket.as_raw_fd(),
-            Channel::Given(fd) => fd.as_raw_fd(),
-        }
+        self.socket.raw()
     }
 
     /// In another namespace: a thread goes there, opens the socket and ends.
@@ -170,11 +160,12 @@ impl Netlink {
     }
 
     /// The next answers of the kernel's; anybody may send to a netlink socket, but only it is port 0.
-    fn receive(&self) -> Result<Vec<(NetlinkHeader, NetlinkPayload<Message>)>> {
+    fn receive(&mut self) -> Result<Vec<(NetlinkHeader, NetlinkPayload<Message>)>> {
+        self.buffer.resize(LARGEST, 0);
         loop {
-            let (datagram, sender) = self.socket.receive()?;
+            let (length, sender) = recv_netlink(self.socket.raw(), &mut self.buffer)?;
             if sender == 0 {
-                return split(&datagram);
+                return split(self.buffer.get(..length).unwrap_or_default());
             }
         }
     }

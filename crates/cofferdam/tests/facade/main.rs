@@ -11,6 +11,7 @@ mod control;
 mod errors;
 mod events;
 mod keeping;
+mod network;
 mod prepared;
 mod streams;
 mod terminal;
