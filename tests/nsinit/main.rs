@@ -3,6 +3,7 @@
 mod classic;
 mod entering;
 mod leaving;
+mod measuring;
 mod terminal;
 
 use std::fs;

@@ -48,7 +48,7 @@ pub struct StateV2 {
     /// Files of its namespaces by libcontainer's names: where it joined one, that one's.
     #[serde(default, deserialize_with = "nullable")]
     pub namespace_paths: BTreeMap<String, PathBuf>,
-    /// Its configuration as it was written; see [`StateV2::config`].
+    /// Its configuration as it was written, `null` where it is not known; see [`StateV2::config`].
     #[serde(default)]
     pub config: serde_json::Value,
     /// What its standard streams were when it started: the targets of /proc/PID/fd/0 to 2.
@@ -64,19 +64,23 @@ fn nullable<'de, T: Default + Deserialize<'de>, D: serde::Deserializer<'de>>(
 }
 
 impl StateV2 {
-    /// The state of a container of the core's, with the configuration that is given.
+    /// The state of a container of the core's, with the configuration that it was made from, if that is known.
     ///
     /// # Errors
     /// [`ErrorKind::WrongState`] when it does not run; when its configuration cannot be read.
     ///
     /// ```no_run
-    /// # fn f(child: &cofferdam::Child, config: serde_json::Value) -> cofferdam::Result<()> {
-    /// let state = cofferdam_nsinit::StateV2::of(child.container(), config)?;
+    /// # fn f(child: &cofferdam::Child, config: &cofferdam_nsinit::Config) -> cofferdam::Result<()> {
+    /// let state = cofferdam_nsinit::StateV2::of(child.container(), Some(config))?;
     /// println!("{}", serde_json::to_string(&state).unwrap());
     /// # Ok(())
     /// # }
     /// ```
-    pub fn of(container: &Container, config: serde_json::Value) -> Result<Self> {
+    pub fn of(container: &Container, config: Option<&Config>) -> Result<Self> {
+        let written = |e: serde_json::Error| {
+            Error::new(ErrorKind::System, "writing the state's configuration").with_detail(e.to_string())
+        };
+        let config = serde_json::to_value(config.map(Config::to_v2)).map_err(written)?;
         let pid = container.pid().ok_or_else(|| {
             Error::new(ErrorKind::WrongState, "there is no running container")
                 .with_object(container.id().to_string())

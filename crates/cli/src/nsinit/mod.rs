@@ -15,6 +15,7 @@ mod pause;
 mod place;
 mod setting;
 mod state;
+mod stats;
 
 use clap::{CommandFactory, FromArgMatches, Parser};
 use std::ffi::{OsStr, OsString};
@@ -54,6 +55,7 @@ enum Command {
     Pause(pause::Pause),
     Restore(checkpoint::Restore),
     State(state::State),
+    Stats(stats::Stats),
     Unpause(pause::Unpause),
 }
 
@@ -68,6 +70,7 @@ impl Command {
             Self::Pause(command) => command.execute(setting),
             Self::Restore(command) => command.execute(setting),
             Self::State(command) => command.execute(setting),
+            Self::Stats(command) => command.execute(setting),
             Self::Unpause(command) => command.execute(setting),
         }
     }

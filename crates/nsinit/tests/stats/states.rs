@@ -164,8 +164,7 @@ fn the_state_of_version_2_names_the_namespaces_of_a_container() {
     world.config.namespaces.remove(cofferdam_nsinit::NamespaceType::Ipc);
     world
         .run_with("sleep 1000", |child| {
-            let config = serde_json::to_value(&world.config).unwrap();
-            let state = StateV2::of(child.container(), config).unwrap();
+            let state = StateV2::of(child.container(), Some(&world.config)).unwrap();
             assert_eq!((state.init_process_pid, state.is_alive()), (child.pid(), true));
             let of = |path: &std::path::Path| fs::read_link(path).unwrap();
             let host = |name: &str| of(format!("/proc/self/ns/{name}").as_ref());
