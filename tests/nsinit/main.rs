@@ -1,6 +1,7 @@
 //! `cofferdam nsinit`, as root: containers described by a container.json, and what is left of them.
 
 mod classic;
+mod convert;
 mod entering;
 mod leaving;
 mod measuring;

@@ -37,7 +37,7 @@ pub use run_state::RunState;
 pub use security::Security;
 pub use state::{Core, NetworkState, State};
 pub use state_v2::StateV2;
-pub use template::Template;
+pub use template::{Template, standard_environment};
 pub use user::ExecUser;
 
 /// A path for the kernel.

@@ -251,6 +251,21 @@ impl Template {
     }
 }
 
+/// The variables of a program to which `nsinit exec` of v2 was given none.
+///
+/// ```
+/// assert_eq!(cofferdam_nsinit::standard_environment()[2], "TERM=xterm");
+/// ```
+#[must_use]
+pub fn standard_environment() -> Vec<String> {
+    let all = [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOSTNAME=nsinit",
+        "TERM=xterm",
+    ];
+    all.iter().map(|&variable| variable.to_owned()).collect()
+}
+
 /// nsinit's configuration without any flag.
 fn standard(dir: &Path) -> Config {
     use NamespaceType::{Ipc, Mount as Mounts, Network as Net, Pid, Uts};

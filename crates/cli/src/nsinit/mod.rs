@@ -7,6 +7,7 @@
 mod attend;
 mod checkpoint;
 mod config;
+mod convert;
 mod exec;
 mod functions;
 mod init;
@@ -47,6 +48,7 @@ struct Nsinit {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Checkpoint(checkpoint::Checkpoint),
+    Convert(convert::Convert),
     Exec(Box<exec::Exec>),
     Init(init::Init),
     #[command(hide = true)]
@@ -63,6 +65,7 @@ impl Command {
     fn execute(self, setting: &Setting) -> Outcome {
         match self {
             Self::Checkpoint(command) => command.execute(setting),
+            Self::Convert(command) => command.execute(setting),
             Self::Exec(command) => command.execute(setting),
             Self::Init(command) => command.execute(setting),
             Self::Nsenter(command) => command.execute(setting),
