@@ -5,6 +5,7 @@
 use cofferdam_sys::{Errno, Fd, Result, open, socket};
 
 use crate::frame::{Frame, HEADER, Point, TEXT};
+use crate::here_as::Itself;
 
 /// A failed operation: the kernel's answer, and a number that says more for some operations.
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +98,8 @@ pub(crate) struct Context {
     pub(crate) home: Path,
     pub(crate) in_cwd: bool,
     pub(crate) text: Buffer<TEXT>,
+    /// What the process is when it is no other ([`crate::op::Op::HereAs`]).
+    pub(crate) itself: Option<Itself>,
     /// What came along with the program that is being obeyed.
     pub(crate) received: [Option<Fd>; socket::MAX_FDS],
 }
@@ -119,8 +122,14 @@ impl Context {
             home: Buffer::new(),
             in_cwd: false,
             text: Buffer::new(),
+            itself: None,
             received: [const { None }; socket::MAX_FDS],
         }
+    }
+
+    /// Whether the process is another at the moment.
+    pub(crate) fn is_another(&self) -> bool {
+        self.itself.as_ref().is_some_and(Itself::is_away)
     }
 
     pub(crate) fn root(&self) -> Result<i32> {

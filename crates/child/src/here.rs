@@ -10,6 +10,7 @@ use cofferdam_sys::{Errno, Fd, Result, dirs, mknodat, open, stat};
 
 use crate::context::{Context, Done, Path};
 use crate::frame::{DESCRIPTOR, Frame};
+use crate::op::Op;
 use crate::procfs;
 
 const CHUNK: usize = 16 << 10;
@@ -57,6 +58,11 @@ pub(crate) fn parent(path: &CStr, name: &mut Path) -> Result<Fd> {
     find(directory.c_str()?, open::O_PATH | open::O_DIRECTORY)
 }
 
+/// A descriptor that came with the program.
+pub(crate) fn received(c: &Context, n: usize) -> Result<i32> {
+    c.received.get(n).and_then(Option::as_ref).map(Fd::raw).ok_or(Errno::EBADF)
+}
+
 pub(crate) fn directory(path: &CStr, mode: u32) -> Done {
     let mut name = Path::new();
     let parent = parent(path, &mut name)?;
@@ -80,6 +86,28 @@ pub(crate) fn owner(path: &CStr, uid: u32, gid: u32, follow: bool) -> Done {
     Ok(dirs::fchown(find(path, open::O_PATH | link)?.raw(), uid, gid)?)
 }
 
+/// Acts with a directory as the working directory, which is where it was afterwards, also after a failure: some
+/// calls take names only.
+pub(crate) fn at<T>(directory: &Fd, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    let here = open::open(c".", open::O_PATH | open::O_DIRECTORY)?;
+    dirs::fchdir(directory.raw())?;
+    let done = act();
+    dirs::fchdir(here.raw())?;
+    done
+}
+
+pub(crate) fn attribute(c: &mut Context, op: &Op<'_>) -> Done {
+    let Op::HereAttribute { path, follow, name, value, flags } = *op else {
+        return Err(Errno::ENOSYS.into());
+    };
+    let there = if path.is_empty() {
+        c.received.first_mut().and_then(Option::take).ok_or(Errno::EBADF)?
+    } else {
+        find(path, open::O_PATH | if follow { 0 } else { open::O_NOFOLLOW })?
+    };
+    Ok(procfs::set_attribute(c, &there, name, value, flags)?)
+}
+
 pub(crate) fn mode(c: &Context, path: &CStr, mode: u32) -> Done {
     Ok(procfs::chmod(c, &find(path, open::O_PATH)?, mode)?)
 }
@@ -97,6 +125,7 @@ pub(crate) fn read(c: &Context, path: &CStr, limit: u64) -> Done {
     let to = c.received.first().and_then(Option::as_ref).ok_or(Errno::EBADF)?;
     let there = find(path, open::O_PATH)?;
     regular(&there)?;
+    not_ours(c, &there)?;
     let file = procfs::reopen(c, &there, open::O_RDONLY)?;
     let (mut buffer, mut total) = ([0u8; CHUNK], 0u64);
     loop {
@@ -121,6 +150,7 @@ pub(crate) fn write(c: &Context, path: &CStr, mode: u32, content: &[u8]) -> Done
     let file = match find(path, open::O_PATH) {
         Ok(there) => {
             regular(&there)?;
+            not_ours(c, &there)?;
             procfs::reopen(c, &there, ANEW)?
         }
         Err(Errno::ENOENT) => {
@@ -141,9 +171,20 @@ fn write_all(file: &Fd, mut rest: &[u8]) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn open(c: &Context, path: &CStr, flags: u64, mode: u32) -> Done {
-    let mode = if flags & open::O_CREAT == 0 { 0 } else { u64::from(mode) };
-    hand_over(c, &open::openat2(open::AT_FDCWD, path, flags, mode, open::RESOLVE_NO_MAGICLINKS)?)
+pub(crate) fn open(c: &Context, path: &CStr, (flags, mode): (u64, u32), resolve: u64) -> Done {
+    const TMPFILE: u64 = 0o20_000_000;
+    let mode = if flags & (open::O_CREAT | TMPFILE) == 0 { 0 } else { u64::from(mode) };
+    let fd = open::openat2(open::AT_FDCWD, path, flags, mode, resolve | open::RESOLVE_NO_MAGICLINKS)?;
+    not_ours(c, &fd)?;
+    hand_over(c, &fd)
+}
+
+/// What is below /proc/self is the process's that looks there: done for another, that would be our own memory.
+fn not_ours(c: &Context, fd: &Fd) -> Result<()> {
+    if c.is_another() && stat::filesystem(fd.raw())? == stat::PROC_SUPER_MAGIC {
+        return Err(Errno::EXDEV);
+    }
+    Ok(())
 }
 
 pub(crate) fn hand_over(c: &Context, fd: &Fd) -> Done {

@@ -434,6 +434,8 @@ mod table {
             flags: u64,
             /// Permission bits of a file that is made.
             mode: u32,
+            /// `RESOLVE_*`, besides the one about magic links.
+            resolve: u64,
         }
         /// Opens a socket of rtnetlink(7) and hands it over.
         RouteSocket {}
@@ -474,6 +476,56 @@ mod table {
         }
         /// Takes a mount off; a symbolic link in its place is not followed.
         HereUnmount { #[doc = "Where."] target: &'a CStr, #[doc = "`MNT_*`."] flags: u32, }
+        /// Becomes another process for the rest of the program: the first two descriptors are its root and its
+        /// working directory. Afterwards, also after a failure, the process is itself again.
+        HereAs {
+            /// Its umask.
+            umask: u32,
+            /// Its user.
+            uid: u32,
+            /// Its group.
+            gid: u32,
+            /// Whether supplementary groups may be set.
+            set_groups: bool,
+            /// They, native-endian 32-bit numbers.
+            groups: &'a [u8],
+            /// Capabilities, as far as we have them.
+            effective: u64,
+        }
+        /// Changes the owner of what the first descriptor names.
+        HereOwnerOf { #[doc = "User."] uid: u32, #[doc = "Group."] gid: u32, }
+        /// Sets an extended attribute.
+        HereAttribute {
+            /// Of what; of what the first descriptor names, if empty.
+            path: &'a CStr,
+            /// Whether a symbolic link at the end is followed.
+            follow: bool,
+            /// Which.
+            name: &'a CStr,
+            /// What.
+            value: &'a [u8],
+            /// `XATTR_*`.
+            flags: u32,
+        }
+        /// Connects the first descriptor.
+        HereConnect { #[doc = "`struct sockaddr`."] address: &'a [u8], }
+        /// Gives the first descriptor an address.
+        HereAddress { #[doc = "`struct sockaddr`."] address: &'a [u8], }
+        /// Opens a file system to be configured, and hands it over.
+        HereFsOpen { #[doc = "Its type."] fstype: &'a CStr, }
+        /// Configures the file system that the first descriptor is.
+        HereFsConfig {
+            /// A command of fsconfig(2) that takes no blob and no path. A descriptor is the second one.
+            command: u32,
+            /// Key, or empty.
+            key: &'a CStr,
+            /// Value, or empty.
+            value: &'a CStr,
+        }
+        /// Makes a mount of the file system that the first descriptor is, and hands it over.
+        HereFsMount { #[doc = "`MOUNT_ATTR_*`."] attr: u64, }
+        /// Attaches the mount that the first descriptor is.
+        HereAttach { #[doc = "Where."] target: &'a CStr, #[doc = "Whether a link there is followed."] follow: bool, }
         /// Has the kernel send a signal when the thread that made the process ends.
         ParentDeathSignal { #[doc = "The signal."] signal: u32, }
         /// Executes what a descriptor names; other descriptors stay as they are.

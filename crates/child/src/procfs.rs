@@ -49,9 +49,16 @@ pub(crate) fn reopen(c: &Context, fd: &Fd, flags: u64) -> Result<Fd> {
     with_link(c, fd, |own, name| open::openat2(own.raw(), name, flags, 0, 0))
 }
 
+/// setxattr(2) of what a descriptor names. (fsetxattr(2) takes no `O_PATH` descriptors.)
+pub(crate) fn set_attribute(c: &Context, fd: &Fd, name: &CStr, value: &[u8], flags: u32) -> Result<()> {
+    with_link(c, fd, |own, link| {
+        crate::here::at(own, || cofferdam_sys::setxattr::setxattr(link, name, value, flags))
+    })
+}
+
 /// A descriptor's own link in the verified /proc leads to what it names and nowhere else: gives the directory
 /// that the link is in, and its name.
-fn with_link<T>(c: &Context, fd: &Fd, act: impl FnOnce(&Fd, &CStr) -> Result<T>) -> Result<T> {
+pub(crate) fn with_link<T>(c: &Context, fd: &Fd, act: impl FnOnce(&Fd, &CStr) -> Result<T>) -> Result<T> {
     let own = beneath(c, c"thread-self/fd", open::O_PATH | open::O_DIRECTORY)?;
     let (mut digits, mut rest, mut start) = ([0u8; 11], fd.raw().unsigned_abs(), 10usize);
     loop {

@@ -9,8 +9,8 @@ use crate::frame::{CORRUPT, DENIED, FAILED, Frame, HELLO};
 use crate::op::Op;
 use crate::wire::Cursor;
 use crate::{
-    capabilities, console, descriptors, exec, find, here, here_mounts, hook, mask, mount, namespaces, node,
-    overlay, procfs, root, scheduling, seccomp, serve,
+    capabilities, console, descriptors, exec, find, here, here_as, here_mounts, here_sockets, hook, mask,
+    mount, namespaces, node, overlay, procfs, root, scheduling, seccomp, serve,
 };
 
 /// Runs the operations that the sealed file `program` holds, speaking on `control`.
@@ -129,9 +129,6 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::Terminal { rows, columns, uid, console } => console::make(c, rows, columns, uid, console),
         Op::UseTerminal {} => console::take(c),
         Op::Obey {} => serve::serve(c),
-        Op::HereMount { .. } | Op::HereBind { .. } | Op::HereAttributes { .. } | Op::HereUnmount { .. } => {
-            here_mounts::run(c, op)
-        }
         _ => process(c, op),
     }
 }
@@ -145,12 +142,17 @@ fn joined(c: &mut Context, op: &Op<'_>) -> Done {
         Op::HereNode { path, mode, dev } => here::node(path, mode, dev),
         Op::HereSymlink { path, target } => here::symlink(path, target),
         Op::HereOwner { path, uid, gid, follow } => here::owner(path, uid, gid, follow),
+        Op::HereAs { .. } => here_as::become_another(c, op),
+        Op::HereOwnerOf { uid, gid } => Ok(cofferdam_sys::dirs::fchown(here::received(c, 0)?, uid, gid)?),
+        Op::HereAttribute { .. } => here::attribute(c, op),
+        Op::HereConnect { address } => here_sockets::connect(c, address),
+        Op::HereAddress { address } => here_sockets::bind(c, address),
         Op::HereMode { path, mode } => here::mode(c, path, mode),
         Op::HereRead { path, limit } => here::read(c, path, limit),
         Op::HereWrite { path, mode, content } => here::write(c, path, mode, content),
-        Op::HereOpen { path, flags, mode } => here::open(c, path, flags, mode),
+        Op::HereOpen { path, flags, mode, resolve } => here::open(c, path, (flags, mode), resolve),
         Op::RouteSocket {} => here::hand_over(c, &cofferdam_sys::socket::route()?),
-        _ => Err(Errno::ENOSYS.into()),
+        _ => here_mounts::run(c, op),
     }
 }
 

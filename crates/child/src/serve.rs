@@ -7,7 +7,7 @@ use cofferdam_sys::{Errno, Result, mmap, setns, socket};
 
 use crate::context::{Context, Done, Fail};
 use crate::frame::{DENIED, DONE, Frame, INLINE, MESSAGE, SEALED};
-use crate::run;
+use crate::{here_as, run};
 
 /// Returns only when nobody can be answered any more; ends the process when nobody is there.
 pub(crate) fn serve(c: &mut Context) -> Done {
@@ -21,6 +21,7 @@ pub(crate) fn serve(c: &mut Context) -> Done {
             Ok(count) => Frame { kind: DONE, a: count, b: 0, errno: 0 },
             Err((at, fail)) => Frame { kind: DENIED, a: at, b: fail.detail, errno: fail.errno.0 },
         };
+        here_as::become_itself(c);
         c.received = Default::default();
         c.say(frame, &[])?;
     }
@@ -38,8 +39,8 @@ fn obey(c: &mut Context, kind: u8, inline: &[u8]) -> core::result::Result<u32, (
     }
 }
 
-/// Takes the program's file away from the descriptors that came along; the others move up.
-fn first(c: &mut Context) -> Result<cofferdam_sys::Fd> {
+/// Takes the first of the descriptors that came along; the others move up.
+pub(crate) fn first(c: &mut Context) -> Result<cofferdam_sys::Fd> {
     let file = c.received.first_mut().and_then(Option::take).ok_or(Errno::EBADF)?;
     c.received.rotate_left(1);
     Ok(file)

@@ -42,6 +42,20 @@ impl Operations {
         self.0.step(doing, object, &Pointer::root(), op);
     }
 
+    /// Appends all of another's.
+    ///
+    /// ```
+    /// use cofferdam::launch::Operations;
+    /// use cofferdam_child::op::Op;
+    /// let (mut all, mut more) = (Operations::default(), Operations::default());
+    /// more.push("setting the umask", "0022", Op::Umask { mask: 0o022 });
+    /// all.append(&more);
+    /// assert_eq!(all.bytes(), more.bytes());
+    /// ```
+    pub fn append(&mut self, other: &Self) {
+        self.0.append(&other.0);
+    }
+
     /// Encoded.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

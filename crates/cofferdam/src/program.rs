@@ -58,6 +58,12 @@ impl Program {
         self.steps.push(Step { op, doing, object: object.into(), pointer: pointer.clone() });
     }
 
+    /// Appends all of another's.
+    pub(crate) fn append(&mut self, other: &Self) {
+        self.bytes.extend_from_slice(&other.bytes);
+        self.steps.extend_from_slice(&other.steps);
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }

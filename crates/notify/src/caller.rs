@@ -154,6 +154,17 @@ impl Caller {
             .map_err(|e| Error::io("looking at our namespaces", &e))
     }
 
+    /// Whether it is in another namespace of a kind than we are.
+    pub(crate) fn in_other(&self, kind: &str) -> Result<bool> {
+        Ok(self.namespace(kind)? != Self::own_namespace(kind)?)
+    }
+
+    /// Its label of a security module (`/proc/PID/attr/current`), if there is one.
+    #[must_use]
+    pub fn label(&self) -> Option<String> {
+        read(&self.proc, "attr/current").ok().filter(|label| !label.is_empty())
+    }
+
     /// Its cgroups, as `/proc/PID/cgroup` lists them (cgroups(7)).
     ///
     /// # Errors

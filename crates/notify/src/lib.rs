@@ -12,6 +12,7 @@
 //! Above that, a [`Registry`] holds handlers by system call, a [`Service`] has threads that ask it, and a
 //! [`runtime::Server`] is the socket to which runtimes send their containers' descriptors.
 
+mod actor;
 mod address;
 mod answer;
 #[cfg(feature = "tokio")]
@@ -22,18 +23,21 @@ mod error;
 mod listener;
 mod memory;
 mod names;
+mod perform;
 mod registry;
 mod request;
 pub mod runtime;
 mod service;
 mod stop;
 
+pub use actor::{Actor, Actors};
 pub use address::{Address, UnixAddress};
 pub use answer::{Answer, Continue, Descriptor};
 #[cfg(feature = "tokio")]
 pub use asynchronous::AsyncListener;
 pub use call::{AT_FDCWD, Call, FsConfig, Mount, MountAttributes, OpenHow, SetXattr};
 pub use caller::{Caller, Credentials, Namespace};
+pub use cofferdam_nsenter::Set;
 pub use cofferdam_seccomp::Arch;
 pub use cofferdam_sys::Errno;
 pub use error::{Error, Result};

@@ -39,7 +39,7 @@ pub struct Enter {
 
 impl Enter {
     pub(crate) fn new(target: Target) -> Self {
-        let wanted = Wanted { set: Set::ALL, as_target: false, stays: false };
+        let wanted = Wanted { set: Set::ALL, as_target: false, labelled: false, stays: false };
         Self { target, wanted, limits: Limits { time: Some(TIMEOUT), answer: ANSWER } }
     }
 
@@ -63,6 +63,13 @@ impl Enter {
     #[must_use]
     pub fn as_target(mut self) -> Self {
         self.wanted.as_target = true;
+        self
+    }
+
+    /// With the target's security label, and nothing else of what [`Enter::as_target`] takes over.
+    #[must_use]
+    pub fn labelled(mut self) -> Self {
+        self.wanted.labelled = true;
         self
     }
 

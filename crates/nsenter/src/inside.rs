@@ -3,10 +3,10 @@
 //! Implemented by [`crate::Enter`], which makes a helper for each call, and by [`crate::Resident`], which
 //! keeps them. Encodes wishes; runs nothing itself.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{Read, Seek};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -112,6 +112,63 @@ pub trait Inside: by::Helper {
         self.one("changing the owner of", path, op)
     }
 
+    /// Changes the owner of what a descriptor names, which may be a place only (`O_PATH`).
+    ///
+    /// # Errors
+    /// As fchown(2), and as [`Inside::mkdir`].
+    fn fchown(&self, file: impl AsFd, uid: u32, gid: u32) -> Result<()> {
+        let operations =
+            single("changing the owner of", "a descriptor".as_ref(), Op::HereOwnerOf { uid, gid });
+        self.wish(&operations, &[file.as_fd().as_raw_fd()]).map(drop)
+    }
+
+    /// Sets an extended attribute; a symbolic link at the end is followed as `follow` says. `flags` are
+    /// `XATTR_CREATE` (1) and `XATTR_REPLACE` (2).
+    ///
+    /// # Errors
+    /// As setxattr(2), and as [`Inside::mkdir`].
+    fn set_xattr(
+        &self,
+        path: impl AsRef<Path>,
+        follow: bool,
+        name: &CStr,
+        value: &[u8],
+        flags: u32,
+    ) -> Result<()> {
+        let path = path.as_ref();
+        let op = Op::HereAttribute { path: &text(path)?, follow, name, value, flags };
+        self.one("setting an attribute of", path, op)
+    }
+
+    /// As [`Inside::set_xattr`], of what a descriptor names, which may be a place only (`O_PATH`).
+    ///
+    /// # Errors
+    /// As fsetxattr(2), and as [`Inside::mkdir`].
+    fn set_xattr_of(&self, file: impl AsFd, name: &CStr, value: &[u8], flags: u32) -> Result<()> {
+        let op = Op::HereAttribute { path: c"", follow: true, name, value, flags };
+        let operations = single("setting an attribute of", "a descriptor".as_ref(), op);
+        self.wish(&operations, &[file.as_fd().as_raw_fd()]).map(drop)
+    }
+
+    /// Connects a socket, whose network namespace is its own, to an address (`struct sockaddr`): paths are looked
+    /// up inside, and the other side sees the helper's ids. Waits as the socket waits.
+    ///
+    /// # Errors
+    /// As connect(2), and as [`Inside::mkdir`].
+    fn connect(&self, socket: impl AsFd, address: &[u8]) -> Result<()> {
+        let operations = single("connecting", "a socket".as_ref(), Op::HereConnect { address });
+        self.wish(&operations, &[socket.as_fd().as_raw_fd()]).map(drop)
+    }
+
+    /// Gives a socket an address, as [`Inside::connect`].
+    ///
+    /// # Errors
+    /// As bind(2), and as [`Inside::mkdir`].
+    fn bind_socket(&self, socket: impl AsFd, address: &[u8]) -> Result<()> {
+        let operations = single("binding", "a socket".as_ref(), Op::HereAddress { address });
+        self.wish(&operations, &[socket.as_fd().as_raw_fd()]).map(drop)
+    }
+
     /// Changes the permission bits.
     ///
     /// # Errors
@@ -153,7 +210,8 @@ pub trait Inside: by::Helper {
     /// As open(2), and as [`Inside::mkdir`].
     fn open(&self, path: impl AsRef<Path>, how: &Open) -> Result<OwnedFd> {
         let path = path.as_ref();
-        let op = Op::HereOpen { path: &text(path)?, flags: how.flags(), mode: how.permission_bits() };
+        let (flags, mode, resolve) = (how.flags(), how.permission_bits(), how.resolve());
+        let op = Op::HereOpen { path: &text(path)?, flags, mode, resolve };
         self.wish(&single("opening", path, op), &[])?.ok_or_else(no_descriptor)
     }
 
@@ -199,6 +257,74 @@ pub trait Inside: by::Helper {
     fn umount(&self, path: impl AsRef<Path>, flags: u32) -> Result<()> {
         let path = path.as_ref();
         self.one("unmounting", path, Op::HereUnmount { target: &text(path)?, flags })
+    }
+
+    /// Changes the attributes of what is mounted at `path`: `set` and `clear` are `MS_RDONLY` and the like of
+    /// mount(2), `propagation` is `MS_SHARED` and the like, or 0; `recursive` with what is mounted below.
+    ///
+    /// # Errors
+    /// As mount_setattr(2), and as [`Inside::mkdir`].
+    fn change_mount(
+        &self,
+        path: impl AsRef<Path>,
+        (set, clear): (u64, u64),
+        propagation: u64,
+        recursive: bool,
+    ) -> Result<()> {
+        let path = path.as_ref();
+        let (set, clear) = (mount::attributes(set), mount::attributes(clear));
+        let op = Op::HereAttributes { target: &text(path)?, set, clear, propagation, recursive };
+        self.one("changing the mount at", path, op)
+    }
+
+    /// Opens a file system to be configured, as fsopen(2).
+    ///
+    /// # Errors
+    /// As fsopen(2), and as [`Inside::mkdir`].
+    fn fs_open(&self, fstype: &CStr) -> Result<OwnedFd> {
+        let of = fstype.to_string_lossy();
+        let operations = single("opening the file system", of.as_ref().as_ref(), Op::HereFsOpen { fstype });
+        self.wish(&operations, &[])?.ok_or_else(no_descriptor)
+    }
+
+    /// Takes one step of fsconfig(2), by the number of its command: those that take no blob and no path. What the
+    /// kernel has to say about it is read from the descriptor.
+    ///
+    /// # Errors
+    /// As fsconfig(2), `EOPNOTSUPP` for other commands; and as [`Inside::mkdir`].
+    fn fs_config(
+        &self,
+        fs: impl AsFd,
+        command: u32,
+        key: &CStr,
+        value: &CStr,
+        aux: Option<BorrowedFd<'_>>,
+    ) -> Result<()> {
+        let of = key.to_string_lossy();
+        let op = Op::HereFsConfig { command, key, value };
+        let mut fds = vec![fs.as_fd().as_raw_fd()];
+        fds.extend(aux.map(|aux| aux.as_raw_fd()));
+        self.wish(&single("configuring the file system", of.as_ref().as_ref(), op), &fds).map(drop)
+    }
+
+    /// Makes a mount, attached nowhere, as fsmount(2); `attributes` are `MOUNT_ATTR_*`.
+    ///
+    /// # Errors
+    /// As fsmount(2), and as [`Inside::mkdir`].
+    fn fs_mount(&self, fs: impl AsFd, attributes: u64) -> Result<OwnedFd> {
+        let op = Op::HereFsMount { attr: attributes };
+        let operations = single("making the mount", "".as_ref(), op);
+        self.wish(&operations, &[fs.as_fd().as_raw_fd()])?.ok_or_else(no_descriptor)
+    }
+
+    /// Attaches a mount, as move_mount(2) of a descriptor without a path.
+    ///
+    /// # Errors
+    /// As move_mount(2), and as [`Inside::mkdir`].
+    fn attach(&self, mount: impl AsFd, path: impl AsRef<Path>, follow: bool) -> Result<()> {
+        let path = path.as_ref();
+        let operations = single("mounting at", path, Op::HereAttach { target: &text(path)?, follow });
+        self.wish(&operations, &[mount.as_fd().as_raw_fd()]).map(drop)
     }
 
     /// The network interfaces of the network namespace, each with its addresses.

@@ -29,6 +29,8 @@ pub(crate) struct Wanted {
     pub(crate) set: Set,
     /// Whether the target's ids, capabilities, umask and label are taken over.
     pub(crate) as_target: bool,
+    /// Whether the target's label alone is taken over.
+    pub(crate) labelled: bool,
     /// Whether the helper stays between calls. In another PID namespace it is then nobody's child: the first
     /// process of a PID namespace can end only when all others are reaped, and between calls nobody watches.
     pub(crate) stays: bool,
@@ -99,7 +101,8 @@ struct Plan<'a> {
     after: Vec<&'a Space>,
     root: bool,
     cwd: bool,
-    identity: Option<(Identity, Ids, Option<Label>)>,
+    identity: Option<(Identity, Ids)>,
+    label: Option<Label>,
 }
 
 /// Ids inside, and supplementary groups where they may be set.
@@ -118,8 +121,9 @@ impl<'a> Plan<'a> {
         let (after, before) = others.partition(|s| user.is_some_and(|u| s.owner == Some(u.identity)));
         let user = user.map(|u| Ok((u, Ids::of_root(target)?))).transpose()?;
         let identity = wanted.as_target.then(|| adopt(target, user.is_some())).transpose()?;
+        let label = (wanted.as_target || wanted.labelled).then(|| Label::of(target)).flatten();
         let (root, cwd) = (wanted.set.contains(Set::ROOT), wanted.set.contains(Set::CWD));
-        Ok(Self { target, before, user, after, root, cwd, identity })
+        Ok(Self { target, before, user, after, root, cwd, identity, label })
     }
 
     fn joins(&self, kind: Set) -> bool {
@@ -183,17 +187,16 @@ impl<'a> Plan<'a> {
     /// The last part: after it there may be no right left.
     fn identity(&self, p: &mut Operations) {
         p.push("closing handles", "", Op::CloseOthers { keep: &[] });
-        let Some((identity, ids, label)) = &self.identity else {
-            // Modes are what the caller says.
-            return p.push("setting the umask", "", Op::Umask { mask: 0 });
-        };
-        p.push("setting the umask", format!("{:04o}", identity.umask), Op::Umask { mask: identity.umask });
-        if let Some(label) = label {
+        // Without an identity, modes are what the caller says.
+        let mask = self.identity.as_ref().map_or(0, |(identity, _)| identity.umask);
+        p.push("setting the umask", format!("{mask:04o}"), Op::Umask { mask });
+        if let Some(label) = &self.label {
             let object = String::from_utf8_lossy(&label.value).into_owned();
             let op =
                 Op::Label { file: label.file, fallback: c"thread-self/attr/current", value: &label.value };
             p.push("taking over the target's label", object, op);
         }
+        let Some((identity, ids)) = &self.identity else { return };
         let bounding = Op::Bounding { set: identity.bounding, last: 63 };
         p.push("dropping the bounding set", "", bounding);
         ids.take(p, "becoming the target's user");
@@ -230,13 +233,13 @@ impl Ids {
     }
 }
 
-fn may_set_groups(target: &Target) -> bool {
+pub(crate) fn may_set_groups(target: &Target) -> bool {
     target.read("setgroups").is_ok_and(|text| text.trim_end() == "allow")
 }
 
 /// Capabilities mean something in their user namespace only: without joining that, taking them over would
 /// give the same bits over the caller's.
-fn adopt(target: &Target, joins_user: bool) -> Result<(Identity, Ids, Option<Label>)> {
+fn adopt(target: &Target, joins_user: bool) -> Result<(Identity, Ids)> {
     if target.differing().contains(Set::USER) && !joins_user {
         return Err(Error::Gone {
             pid: target.pid(),
@@ -254,7 +257,7 @@ fn adopt(target: &Target, joins_user: bool) -> Result<(Identity, Ids, Option<Lab
         groups = groups.into_iter().filter_map(|group| all.inside(group)).collect();
     }
     let ids = Ids { uid, gid, groups: may_set_groups(target).then_some(groups) };
-    Ok((identity, ids, Label::of(target)))
+    Ok((identity, ids))
 }
 
 fn join(p: &mut Operations, space: &Space) {

@@ -38,6 +38,7 @@ pub mod bootstrap;
 
 mod enter;
 mod error;
+mod guise;
 mod helper;
 mod identity;
 mod inside;
@@ -56,6 +57,7 @@ pub use cofferdam_net::Interface;
 pub use cofferdam_sys::constructor as __constructor;
 pub use enter::Enter;
 pub use error::{Crash, Error, ModuleError, Result};
+pub use guise::{Disguised, Guise};
 pub use helper::init;
 pub use inside::Inside;
 pub use module::Module;

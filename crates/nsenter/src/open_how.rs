@@ -16,25 +16,37 @@ use cofferdam_sys::open;
 pub struct Open {
     flags: u64,
     mode: u32,
+    resolve: u64,
 }
 
 impl Open {
+    /// Exactly so: the arguments of openat2(2), of somebody else's call for example.
+    ///
+    /// ```
+    /// use cofferdam_nsenter::Open;
+    /// assert_ne!(Open::exactly(0o2, 0, 8), Open::read());
+    /// ```
+    #[must_use]
+    pub const fn exactly(flags: u64, mode: u32, resolve: u64) -> Self {
+        Self { flags, mode, resolve }
+    }
+
     /// For reading.
     #[must_use]
     pub const fn read() -> Self {
-        Self { flags: open::O_RDONLY | open::O_NOCTTY | open::O_NONBLOCK, mode: 0 }
+        Self { flags: open::O_RDONLY | open::O_NOCTTY | open::O_NONBLOCK, mode: 0, resolve: 0 }
     }
 
     /// For writing.
     #[must_use]
     pub const fn write() -> Self {
-        Self { flags: open::O_WRONLY | open::O_NOCTTY | open::O_NONBLOCK, mode: 0 }
+        Self { flags: open::O_WRONLY | open::O_NOCTTY | open::O_NONBLOCK, mode: 0, resolve: 0 }
     }
 
     /// As a place only (`O_PATH`): nothing is opened that could notice.
     #[must_use]
     pub const fn path() -> Self {
-        Self { flags: open::O_PATH, mode: 0 }
+        Self { flags: open::O_PATH, mode: 0, resolve: 0 }
     }
 
     /// Also for writing.
@@ -75,6 +87,10 @@ impl Open {
 
     pub(crate) const fn flags(self) -> u64 {
         self.flags
+    }
+
+    pub(crate) const fn resolve(self) -> u64 {
+        self.resolve
     }
 
     pub(crate) const fn permission_bits(self) -> u32 {

@@ -5,10 +5,11 @@
 //! caller's own for modules. Calls from several threads take turns.
 
 use std::os::fd::OwnedFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use cofferdam::launch::Operations;
 
+use crate::guise::{Disguised, Guise, Ids};
 use crate::inside::by::Helper;
 use crate::worker::{Caller, Keep, Outcome, Worker};
 use crate::{Enter, Result};
@@ -34,18 +35,46 @@ pub struct Resident {
     enter: Enter,
     worker: Mutex<Option<Worker>>,
     caller: Mutex<Option<Caller>>,
+    /// How ids are called in the user namespace that is joined.
+    ids: OnceLock<Ids>,
 }
 
 impl Resident {
     pub(crate) fn new(mut enter: Enter) -> Self {
         enter.wanted.stays = true;
-        Self { enter, worker: Mutex::new(None), caller: Mutex::new(None) }
+        Self { enter, worker: Mutex::new(None), caller: Mutex::new(None), ids: OnceLock::new() }
     }
 
     /// Ends the helpers; the next call makes new ones.
     pub fn end(&self) {
         *self.worker.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.caller.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Has built-in operations done as another process of the same namespaces would do them. Each takes the guise,
+    /// acts, and is the helper again.
+    ///
+    /// ```no_run
+    /// use std::os::fd::AsFd;
+    /// use cofferdam_nsenter::{Guise, Inside, Target};
+    /// let inside = Target::open(4711)?.enter().resident();
+    /// let (root, cwd) = (std::fs::File::open("/proc/4712/root").unwrap(), std::fs::File::open("/proc/4712/cwd").unwrap());
+    /// let who = Guise { uid: 1000, gid: 1000, umask: 0o022, ..Guise::new(root.as_fd(), cwd.as_fd()) };
+    /// inside.disguised(who).mkdir("cache", 0o777)?;
+    /// # Ok::<(), cofferdam_nsenter::Error>(())
+    /// ```
+    #[must_use]
+    pub const fn disguised<'a>(&'a self, who: Guise<'a>) -> Disguised<'a> {
+        Disguised::new(self, who)
+    }
+
+    /// How ids are called inside.
+    pub(crate) fn ids(&self) -> Result<&Ids> {
+        if let Some(ids) = self.ids.get() {
+            return Ok(ids);
+        }
+        let ids = Ids::of(&self.enter)?;
+        Ok(self.ids.get_or_init(|| ids))
     }
 
     /// Asks the helper that is kept. One that had ended before it heard the wish is replaced once: a wish that

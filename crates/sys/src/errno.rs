@@ -114,6 +114,7 @@ errnos! {
     ENOTCONN 107 "transport endpoint is not connected"
     ETIMEDOUT 110 "connection timed out"
     ECONNREFUSED 111 "connection refused"
+    EHOSTUNREACH 113 "no route to host"
     EALREADY 114 "operation already in progress"
     EINPROGRESS 115 "operation now in progress"
     ESTALE 116 "stale file handle"

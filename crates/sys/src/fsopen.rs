@@ -22,7 +22,69 @@ pub const AT_RECURSIVE: u32 = 0x8000;
 #[derive(Debug)]
 pub struct Context(Fd);
 
+/// One step of configuring a file system, for [`Context::configure`]: fsconfig(2)'s commands as far as they take
+/// no blob.
+///
+/// ```
+/// use cofferdam_sys::fsopen::Step;
+/// assert!(matches!(Step::Create, Step::Create | Step::Reconfigure));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    /// A flag.
+    Flag(&'a CStr),
+    /// A string.
+    String(&'a CStr, &'a CStr),
+    /// A descriptor.
+    Descriptor(&'a CStr, i32),
+    /// Make the superblock, or take one that is there.
+    Create,
+    /// Change it.
+    Reconfigure,
+    /// Make the superblock, and no other's. Linux 6.6.
+    CreateExclusive,
+}
+
 impl Context {
+    /// Of a descriptor of fsopen(2) or fspick(2).
+    #[must_use]
+    pub const fn of(fd: Fd) -> Self {
+        Self(fd)
+    }
+
+    /// The descriptor.
+    #[must_use]
+    pub fn into_fd(self) -> Fd {
+        self.0
+    }
+
+    /// Takes one step. <https://man7.org/linux/man-pages/man2/fsconfig.2.html>
+    ///
+    /// # Errors
+    /// What the file system says; [`Context::message`] says more.
+    pub fn configure(&self, step: Step<'_>) -> Result<()> {
+        let (command, key, aux) = match step {
+            Step::Flag(key) => return self.flag(key),
+            Step::String(key, value) => return self.string(key, value),
+            Step::Descriptor(key, aux) => (5u32, key.as_ptr(), aux),
+            Step::Create => (6, core::ptr::null(), 0),
+            Step::Reconfigure => (7, core::ptr::null(), 0),
+            Step::CreateExclusive => (8, core::ptr::null(), 0),
+        };
+        // SAFETY: a null-terminated string or none, no value.
+        unsafe { syscall!(nr::FSCONFIG, self.0.raw(), command, key, 0usize, aux) }.map(drop)
+    }
+
+    /// Makes a mount of the superblock that was made, attached nowhere.
+    /// <https://man7.org/linux/man-pages/man2/fsmount.2.html>
+    ///
+    /// # Errors
+    /// `EBUSY` before there is a superblock.
+    pub fn attach(&self, attr: u64) -> Result<Fd> {
+        // SAFETY: no memory is handed over.
+        unsafe { syscall!(nr::FSMOUNT, self.0.raw(), 1u32, attr) }.map(|fd| Fd::own(small(fd)))
+    }
+
     /// `fsopen(fstype)`, close-on-exec. <https://man7.org/linux/man-pages/man2/fsopen.2.html>
     ///
     /// # Errors
@@ -58,8 +120,7 @@ impl Context {
     pub fn mount(&self, attr: u64) -> Result<Fd> {
         // SAFETY: FSCONFIG_CMD_CREATE takes neither key nor value.
         unsafe { syscall!(nr::FSCONFIG, self.0.raw(), 6u32, 0usize, 0usize, 0u32) }?;
-        // SAFETY: no memory is handed over.
-        unsafe { syscall!(nr::FSMOUNT, self.0.raw(), 1u32, attr) }.map(|fd| Fd::own(small(fd)))
+        self.attach(attr)
     }
 
     /// What the kernel has to say about the last failure, such as `e tmpfs: Unknown parameter 'x'`.

@@ -57,6 +57,7 @@ pub mod seccomp_unotify;
 pub mod set_mempolicy;
 pub mod setns;
 pub mod setuid;
+pub mod setxattr;
 pub mod sigprocmask;
 pub mod socket;
 #[cfg(feature = "std")]

@@ -1,4 +1,4 @@
-//! setresuid(2), setresgid(2), setgroups(2).
+//! setresuid(2), setresgid(2), setgroups(2), geteuid(2), getegid(2).
 
 use crate::{Result, nr};
 
@@ -48,4 +48,39 @@ pub fn setresgid(gid: u32) -> Result<()> {
 pub fn setgroups(gids: &[u8]) -> Result<()> {
     // SAFETY: the kernel reads `len / 4` numbers; it copies bytes, so alignment does not matter.
     unsafe { syscall!(nr::SETGROUPS, gids.len() / 4, gids.as_ptr()) }.map(drop)
+}
+
+/// Sets the effective user id alone, and with it whose files are accessed.
+/// <https://man7.org/linux/man-pages/man2/setresuid.2.html>
+///
+/// # Errors
+/// As [`setresuid`].
+///
+/// ```
+/// use cofferdam_sys::setuid::*;
+/// let (user, group) = effective();
+/// set_effective_user(user).unwrap();
+/// set_effective_group(group).unwrap();
+/// assert_eq!(effective(), (user, group));
+/// ```
+pub fn set_effective_user(uid: u32) -> Result<()> {
+    // SAFETY: no memory is handed over.
+    unsafe { syscall!(nr::SETRESUID, -1i32, uid, -1i32) }.map(drop)
+}
+
+/// Sets the effective group id alone. <https://man7.org/linux/man-pages/man2/setresuid.2.html>
+///
+/// # Errors
+/// As [`setresuid`].
+pub fn set_effective_group(gid: u32) -> Result<()> {
+    // SAFETY: no memory is handed over.
+    unsafe { syscall!(nr::SETRESGID, -1i32, gid, -1i32) }.map(drop)
+}
+
+/// Effective user and group. <https://man7.org/linux/man-pages/man2/geteuid.2.html>
+#[must_use]
+pub fn effective() -> (u32, u32) {
+    let id = |n: Result<usize>| n.ok().and_then(|id| u32::try_from(id).ok()).unwrap_or(u32::MAX);
+    // SAFETY: no memory is handed over.
+    unsafe { (id(syscall!(nr::GETEUID)), id(syscall!(nr::GETEGID))) }
 }

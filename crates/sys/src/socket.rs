@@ -1,4 +1,5 @@
-//! socketpair(2), socket(2), sendmsg(2), recvmsg(2) with descriptors, see unix(7) and cmsg(3).
+//! socketpair(2), socket(2), connect(2), bind(2), sendto(2), sendmsg(2), recvmsg(2) with descriptors, see unix(7)
+//! and cmsg(3).
 
 use crate::{Errno, Fd, Result, nr, raw::small};
 
@@ -154,6 +155,50 @@ pub fn recv(socket: i32, buffer: &mut [u8]) -> Result<(usize, [Option<Fd>; MAX_F
         }
     }
     Ok((n, fds))
+}
+
+/// Connects to an address as the kernel takes it (`struct sockaddr`).
+/// <https://man7.org/linux/man-pages/man2/connect.2.html>
+///
+/// # Errors
+/// As the man page.
+///
+/// ```
+/// use cofferdam_sys::{Errno, socket::*};
+/// let socket = inet_datagram().unwrap();
+/// // AF_INET, port 9, 127.0.0.1
+/// let mut address = [0, 0, 0, 9, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+/// address[..2].copy_from_slice(&2u16.to_ne_bytes());
+/// assert_eq!(bind(socket.raw(), &address[..8]), Err(Errno::EINVAL));
+/// connect(socket.raw(), &address).unwrap();
+/// assert_eq!(send_to(socket.raw(), b"x", 0, &address), Ok(1));
+/// ```
+pub fn connect(socket: i32, address: &[u8]) -> Result<()> {
+    // SAFETY: the address's own length.
+    unsafe { syscall!(nr::CONNECT, socket, address.as_ptr(), address.len()) }.map(drop)
+}
+
+/// Takes an address. <https://man7.org/linux/man-pages/man2/bind.2.html>
+///
+/// # Errors
+/// As the man page.
+pub fn bind(socket: i32, address: &[u8]) -> Result<()> {
+    // SAFETY: the address's own length.
+    unsafe { syscall!(nr::BIND, socket, address.as_ptr(), address.len()) }.map(drop)
+}
+
+/// Sends to an address; without one (an empty one) to whom the socket is connected. No signal when the other side
+/// has gone. <https://man7.org/linux/man-pages/man2/send.2.html>
+///
+/// # Errors
+/// As the man page.
+pub fn send_to(socket: i32, bytes: &[u8], flags: u32, address: &[u8]) -> Result<usize> {
+    const MSG_NOSIGNAL: u32 = 0x4000;
+    let to = if address.is_empty() { core::ptr::null() } else { address.as_ptr() };
+    // SAFETY: the lengths are the slices' own.
+    unsafe {
+        syscall!(nr::SENDTO, socket, bytes.as_ptr(), bytes.len(), flags | MSG_NOSIGNAL, to, address.len())
+    }
 }
 
 /// Receives one message of a socket of netlink(7) and the port that sent it: 0 is the kernel.
