@@ -1,11 +1,13 @@
 //! `cofferdam-bench network`: what a container's network costs, against a bare netlink program that does the
-//! same steps (`wires.c` before `floor.c`), in one run.
+//! same steps (`wires.c` before `floor.c`), in one run: until the program runs, and its whole life.
 //!
 //! Called by `main`, inside the private world, to which it adds a network namespace with one bridge.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use cofferdam::net::{AddressSettings, LinkSettings, Network};
 use nix::mount::{MsFlags, mount};
@@ -13,13 +15,25 @@ use nix::sched::{CloneFlags, unshare};
 use serde_json::{Value, json};
 
 use crate::bundle::{self, Bundles};
-use crate::measure::{self, Timed, median};
+use crate::measure::median;
 use crate::options::Options;
-use crate::tasks::{Job, Task, finish, fresh};
+use crate::tasks::{finish, fresh};
 
-const PLAIN: &str = "without a network";
-const STATIC: &str = "veth, bridge, address, gateway";
-const POOL: &str = "the same, address of a pool";
+/// The pause before a single run: longer than a grace period and the tear-down of a network namespace.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What is started, and by whom.
+struct Task<'a> {
+    what: &'static str,
+    way: Way<'a>,
+    /// Milliseconds: until the program runs, and until all is gone; hot, and after a pause.
+    figures: [[Vec<f64>; 2]; 2],
+}
+
+enum Way<'a> {
+    Bare { program: PathBuf, bundles: &'a Bundles },
+    Ours { program: PathBuf, root: PathBuf, bundle: PathBuf, bundles: &'a Bundles },
+}
 
 /// Measures and prints.
 pub(crate) fn run(options: &Options, dir: &Path) -> Result<(), String> {
@@ -27,24 +41,34 @@ pub(crate) fn run(options: &Options, dir: &Path) -> Result<(), String> {
     let bundles = Bundles::make(dir)?;
     // The files that tell of the network are mounted there.
     fs::create_dir(bundles.rootfs.join("etc")).map_err(|e| format!("etc: {e}"))?;
-    let interface = |more: (&str, &str)| {
-        let mut one = json!({"type": "veth", "bridge": "bench0", "gateway": "10.201.0.1"});
-        one[more.0] = more.1.into();
-        json!({"networks": [one]})
-    };
-    let fixed = ours(options, &bundles, dir, "static", Some(interface(("address", "10.201.0.2/24"))))?;
-    let pooled = ours(options, &bundles, dir, "pooled", Some(interface(("pool", "10.201.0.0/24"))))?;
     let wires = concat!(include_str!("../wires.c"), include_str!("../floor.c"));
     let wires = bundle::compile(dir, "wires", wires)?;
-    let tasks = [
-        bare(PLAIN, &bundles.floor, &bundles),
-        ours(options, &bundles, dir, "none", None)?(PLAIN),
-        bare(STATIC, &wires, &bundles),
-        fixed(STATIC),
-        pooled(POOL),
+    let interface = |key: &str, value: &str| json!({"networks": [{"type": "veth", "bridge": "bench0", "gateway": "10.201.0.1", key: value}]});
+    let ours = |name: &str, network: Option<Value>| ours(options, &bundles, dir, name, network);
+    let bare = |program: &Path| Way::Bare { program: program.to_owned(), bundles: &bundles };
+    let mut tasks = [
+        Task::new("without a network", bare(&bundles.floor)),
+        Task::new("without a network", ours("none", None)?),
+        Task::new("veth, bridge, address, gateway", bare(&wires)),
+        Task::new(
+            "veth, bridge, address, gateway",
+            ours("static", Some(interface("address", "10.201.0.2/24")))?,
+        ),
+        Task::new("the same, address of a pool", ours("pooled", Some(interface("pool", "10.201.0.0/24")))?),
     ];
-    let timed = measure::all(options, &tasks)?;
-    print(&timed);
+    for _ in 0..options.blocks {
+        for task in &mut tasks {
+            task.time(None)?;
+            (0..options.runs).try_for_each(|_| task.time(Some(0)))?;
+        }
+    }
+    for _ in 0..options.idle {
+        for task in &mut tasks {
+            std::thread::sleep(PAUSE);
+            task.time(Some(1))?;
+        }
+    }
+    print(&tasks);
     Ok(())
 }
 
@@ -62,66 +86,100 @@ fn host() -> Result<(), String> {
     bridge().map_err(|e| e.to_string())
 }
 
-fn bare(who: &'static str, program: &Path, bundles: &Bundles) -> Task {
-    let (program, rootfs, log) = (program.to_owned(), bundles.rootfs.clone(), bundles.log.clone());
-    Task::action(Job::Floor, who, move || {
-        let mut command = Command::new(&program);
-        command.arg(&rootfs).arg("/bin/true");
-        finish(command, &log)
-    })
-}
-
-/// A bundle with this network, and what runs it.
-fn ours(
+fn ours<'a>(
     options: &Options,
-    bundles: &Bundles,
+    bundles: &'a Bundles,
     dir: &Path,
     name: &str,
     network: Option<Value>,
-) -> Result<impl Fn(&'static str) -> Task, String> {
+) -> Result<Way<'a>, String> {
     let mut config = bundle::config(&bundles.rootfs, &["/bin/true"]);
     if let Some(network) = network {
         config["annotations"] = json!({ cofferdam::NETWORK_ANNOTATION: network.to_string() });
     }
     let bundle = bundle::write_bundle(&dir.join(name), &config)?;
-    let (root, prefix, log) = (dir.join("state"), bundles.prefix.clone(), bundles.log.clone());
     let program = fs::canonicalize(&options.cofferdam).map_err(|e| {
         format!("{}: {e}; build it with `cargo build --release`", options.cofferdam.display())
     })?;
-    Ok(move |who| {
-        let (program, root, bundle) = (program.clone(), root.clone(), bundle.clone());
-        let (prefix, log) = (prefix.clone(), log.clone());
-        Task::action(Job::Run, who, move || {
-            let mut command = Command::new(&program);
-            command.arg("--root").arg(&root).args(["run", "--bundle"]).arg(&bundle).arg(fresh(&prefix));
-            finish(command, &log)
-        })
-    })
+    Ok(Way::Ours { program, root: dir.join("state"), bundle, bundles })
 }
 
-fn hot(timed: &Timed) -> &[f64] {
-    &timed.hot
+impl<'a> Task<'a> {
+    fn new(what: &'static str, way: Way<'a>) -> Self {
+        Self { what, way, figures: Default::default() }
+    }
+
+    /// One life; the figures are kept as hot (0) or idle (1).
+    fn time(&mut self, kept: Option<usize>) -> Result<(), String> {
+        let begin = Instant::now();
+        let started = match &self.way {
+            Way::Bare { program, bundles } => bare_life(program, bundles, begin)?,
+            Way::Ours { program, root, bundle, bundles } => {
+                let id = fresh(&bundles.prefix);
+                let call = |words: &[&str]| {
+                    let mut command = Command::new(program);
+                    finish(
+                        {
+                            command.arg("--root").arg(root).args(words);
+                            command
+                        },
+                        &bundles.log,
+                    )
+                };
+                let bundle = bundle.to_string_lossy();
+                call(&["run", "--detach", "--bundle", &bundle, &id])?;
+                let started = begin.elapsed();
+                call(&["delete", "--force", &id])?;
+                started
+            }
+        };
+        let whole = begin.elapsed();
+        if let Some([start, life]) = kept.and_then(|kind| self.figures.get_mut(kind)) {
+            start.push(started.as_secs_f64() * 1000.0);
+            life.push(whole.as_secs_f64() * 1000.0);
+        }
+        Ok(())
+    }
 }
 
-fn idle(timed: &Timed) -> &[f64] {
-    &timed.idle
+/// The bare program says when the container's program runs.
+fn bare_life(program: &Path, bundles: &Bundles, begin: Instant) -> Result<Duration, String> {
+    let at = |e: std::io::Error| format!("{}: {e}", program.display());
+    let mut command = Command::new(program);
+    command.arg(&bundles.rootfs).args(["-", "/bin/true"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(at)?;
+    let said = child.stdout.as_mut().map(|out| out.read_exact(&mut [0]));
+    let started = begin.elapsed();
+    let status = child.wait().map_err(at)?;
+    match said {
+        Some(Ok(())) if status.success() => Ok(started),
+        _ => Err(format!("{}: {status}", program.display())),
+    }
 }
 
-fn print(timed: &[Timed]) {
-    let of = |job: Job, who: &str, figures: fn(&Timed) -> &[f64]| {
-        let found = timed.iter().find(|t| t.job == job && t.who == who);
-        found.and_then(|t| median(figures(t))).unwrap_or(f64::NAN)
-    };
-    println!("one container's life with /bin/true, medians in ms; x is against the bare program\n");
+fn print(tasks: &[Task<'_>]) {
     println!(
-        "{:<34} {:>10} {:>10} {:>6} {:>10} {:>10} {:>6}",
-        "", "bare, hot", "ours", "x", "bare, idle", "ours", "x"
+        "/bin/true in a container, medians in ms; x is against the bare program; hot: one after the other\n"
     );
-    for (who, against) in [(PLAIN, PLAIN), (STATIC, STATIC), (POOL, STATIC)] {
-        let row = [hot, idle].map(|figures| {
-            let (bare, ours) = (of(Job::Floor, against, figures), of(Job::Run, who, figures));
-            format!("{bare:>10.2} {ours:>10.2} {:>6.2}", ours / bare)
-        });
-        println!("{who:<34} {}", row.join(" "));
+    println!("{:<46} {:>9} {:>9} {:>6}", "", "bare", "ours", "x");
+    let mut bare = None;
+    for task in tasks {
+        match &task.way {
+            Way::Bare { .. } => bare = Some(task),
+            Way::Ours { .. } => {
+                let Some(bare) = bare else { continue };
+                for (part, name) in ["start", "whole life"].into_iter().enumerate() {
+                    for (kind, how) in ["hot", "idle"].into_iter().enumerate() {
+                        let of = |task: &Task<'_>| {
+                            let figures = task.figures.get(kind).and_then(|parts| parts.get(part));
+                            figures.and_then(|f| median(f)).unwrap_or(f64::NAN)
+                        };
+                        let (bare, ours) = (of(bare), of(task));
+                        let label = format!("{}: {name}, {how}", task.what);
+                        println!("{label:<46} {bare:>9.2} {ours:>9.2} {:>6.2}", ours / bare);
+                    }
+                }
+            }
+        }
     }
 }

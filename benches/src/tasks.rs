@@ -26,8 +26,6 @@ pub(crate) enum Job {
     Sandbox,
     /// The same with limits and a seccomp filter.
     SandboxLimited,
-    /// As `run`, by the bare program that another benchmark has beside it.
-    Floor,
     /// As `run`, from this process: in it by the library, and the others as programs that it starts.
     Library,
 }
@@ -51,7 +49,6 @@ impl Job {
             Job::Exec => "exec",
             Job::Sandbox => "sandbox",
             Job::SandboxLimited => "sandbox with limits and a filter",
-            Job::Floor => "run by a bare program",
             Job::Library => "run by a program, library or spawned",
         }
     }

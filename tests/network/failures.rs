@@ -2,7 +2,7 @@
 
 use cofferdam_tests::{Bundle, Test, Value, json};
 
-use crate::room::{NETWORK, Room, pooled};
+use crate::room::{NETWORK, Room, address, pooled};
 
 fn network() -> Value {
     pooled("br0", "10.88.0.0/24", "fd00:88::/64")
@@ -101,6 +101,24 @@ cofferdam_tests::own! {
         assert!(said.stderr.contains(&format!("{NETWORK}/networks/0")), "{said}");
         c.verb("delete", &["--force"]).ok();
         room.bundle(&small).args(&["true"]).run().ok();
+        room.is_as_before();
+    }
+
+    fn an_address_that_a_container_has_is_neither_given_nor_chosen_again(t) {
+        let room = Room::new(t);
+        let fixed = json!({"networks": [{"type": "veth", "bridge": "br0", "address": "10.88.0.2/29"}]});
+        let pooled = json!({"networks": [{"type": "veth", "bridge": "br0", "pool": "10.88.0.0/29"}]});
+        let a = room.bundle(&fixed).start();
+        let said = room.bundle(&fixed).run();
+        assert!(said.refused().contains("keeping address 10.88.0.2"), "{said}");
+        assert!(said.stderr.contains(&a.id) && said.stderr.contains(&format!("{NETWORK}/networks/0")), "{said}");
+        let b = room.bundle(&pooled).start();
+        assert_eq!(address(&b, "."), "10.88.0.3");
+        let elsewhere = json!({"networks": [{"type": "veth", "bridge": "br1", "address": "10.88.0.2/29"}]});
+        room.bundle(&elsewhere).args(&["true"]).run().ok();
+        a.verb("delete", &["--force"]).ok();
+        room.bundle(&fixed).args(&["true"]).run().ok();
+        b.verb("delete", &["--force"]).ok();
         room.is_as_before();
     }
 

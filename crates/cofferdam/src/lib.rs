@@ -120,3 +120,8 @@ pub use store::Store;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The example of the page about networks, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/network.md")]
+struct Networks;

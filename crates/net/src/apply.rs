@@ -113,34 +113,43 @@ impl Site {
                     made.bridges.push(bridge.clone());
                 }
             }
-            if !interface.pools.is_empty() {
+            if !interface.pools.is_empty() || !interface.addresses.is_empty() {
                 holder.clone_into(&mut made.holder);
             }
         }
         made
     }
 
-    /// Leases addresses out of the plan's pools, and puts them into the plan. When a pool is full, `alive` is
-    /// asked which holders are still there; see [`Pool::lease`].
+    /// Leases addresses out of the plan's pools, and puts them into the plan; those that are in the plan are
+    /// noted, so that no pool gives them. When an address is not free, `alive` is asked which holders are still
+    /// there; see [`Pool::lease`].
     ///
     /// # Errors
-    /// As [`Pool::lease`].
+    /// As [`Pool::lease`]; `EADDRINUSE` when somebody else has an address of the plan on the same bridge or
+    /// device.
     pub fn lease(
         &self,
         plan: &mut NetworkPlan,
         made: &Made,
         mut alive: impl FnMut(&str) -> bool,
     ) -> Result<(), Error> {
+        let mut alive = |id: &str| alive(holder(id));
         for interface in &mut plan.interfaces {
+            let said = |error: Error| error.for_pointer(&interface.pointer);
+            let id = format!("{}:{}", made.holder, interface.name);
+            let (on, of_bridge): (_, &[IpNet]) = match &interface.kind {
+                InterfaceKind::Veth { bridge, bridge_addresses, .. } => (bridge, bridge_addresses),
+                InterfaceKind::Macvlan { device, .. }
+                | InterfaceKind::Ipvlan { device, .. }
+                | InterfaceKind::Move { device } => (device, &[]),
+            };
+            for net in &interface.addresses {
+                Pool::take(&self.directory, on, &id, net.addr(), &mut alive).map_err(said)?;
+            }
             for subnet in &interface.pools {
-                let mut pool = Pool::of(self.directory.clone(), *subnet);
-                if let InterfaceKind::Veth { bridge_addresses, .. } = &interface.kind {
-                    pool = bridge_addresses.iter().fold(pool, |pool, net| pool.reserve(net.addr()));
-                }
-                pool = interface.gateways.iter().fold(pool, |pool, router| pool.reserve(*router));
-                let id = format!("{}:{}", made.holder, interface.name);
-                let lease = pool.lease(&id, |id| alive(holder(id)));
-                interface.addresses.push(lease.map_err(|error| error.for_pointer(&interface.pointer))?);
+                let reserved = of_bridge.iter().map(IpNet::addr).chain(interface.gateways.iter().copied());
+                let pool = reserved.fold(Pool::of(self.directory.clone(), *subnet), Pool::reserve);
+                interface.addresses.push(pool.lease_on(on, &id, &mut alive).map_err(said)?);
             }
         }
         Ok(())

@@ -184,7 +184,7 @@ fn what_fails_half_way_leaves_nothing_and_says_who_asked() {
         assert_eq!((error.errno, error.pointer.unwrap().as_str()), (Errno::ENODEV.0, "/networks/1"));
         assert!(names().is_empty(), "{:?}", names());
         assert_eq!(inside.links().unwrap().len(), 1);
-        assert_eq!(made, Made::default());
+        assert!(made.veths.is_empty() && made.bridges.is_empty(), "{made:?}");
     });
 }
 
@@ -223,7 +223,7 @@ fn a_device_that_moved_is_back_when_a_later_part_fails() {
             r#"{"networks": [{"type": "move", "device": "wan0", "mtu": 1300, "address": "10.9.0.2/24"}]}"#,
         );
         let (namespace, made) = made(&mut scratch.site(), &good).unwrap();
-        assert_eq!(made, Made::default());
+        assert!(made.veths.is_empty() && made.bridges.is_empty(), "{made:?}");
         let mut inside = Network::at(&namespace).unwrap();
         let link = inside.link("wan0").unwrap().unwrap();
         assert_eq!(

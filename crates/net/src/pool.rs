@@ -36,10 +36,13 @@ const NEW: &str = "leases.new";
 pub struct Lease {
     /// Who has it: a container's id, or what the caller tells its interfaces apart by.
     pub id: String,
-    /// From which subnet.
+    /// From which subnet; an address that was not leased out of one is a subnet of its own.
     pub subnet: IpNet,
     /// The address.
     pub address: IpAddr,
+    /// The bridge or device on which it is: the same address on another one is another address.
+    #[serde(default)]
+    pub on: String,
 }
 
 /// What the file holds.
@@ -102,7 +105,17 @@ impl Pool {
     ///
     /// # Errors
     /// `EADDRNOTAVAIL` when all addresses are leased to the living; as reading and writing the directory.
-    pub fn lease(&self, id: &str, mut alive: impl FnMut(&str) -> bool) -> Result<IpNet, Error> {
+    pub fn lease(&self, id: &str, alive: impl FnMut(&str) -> bool) -> Result<IpNet, Error> {
+        self.lease_on("", id, alive)
+    }
+
+    /// The same on this bridge or device.
+    pub(crate) fn lease_on(
+        &self,
+        on: &str,
+        id: &str,
+        mut alive: impl FnMut(&str) -> bool,
+    ) -> Result<IpNet, Error> {
         self.change(|kept| {
             let mine = |lease: &&Lease| lease.id == id && lease.subnet == self.subnet;
             if let Some(lease) = kept.leases.iter().find(mine) {
@@ -113,12 +126,39 @@ impl Pool {
                 self.free(kept)
             });
             let address = address.ok_or_else(|| self.exhausted(kept.leases.len()))?;
-            kept.leases.push(Lease { id: id.to_owned(), subnet: self.subnet, address });
+            kept.leases.push(Lease { id: id.to_owned(), subnet: self.subnet, address, on: on.to_owned() });
             kept.latest.retain(|(subnet, _)| *subnet != self.subnet);
             kept.latest.push((self.subnet, address));
             Ok(address)
         })
         .and_then(|address| IpNet::new(address, self.subnet.prefix_len()).map_err(|_| self.exhausted(0)))
+    }
+
+    /// Notes an address that `id` has on a bridge or device without having leased it, so that no pool gives it.
+    ///
+    /// # Errors
+    /// `EADDRINUSE` when somebody else who lives has it there; as reading and writing the directory.
+    pub(crate) fn take(
+        directory: &Directory,
+        on: &str,
+        id: &str,
+        address: IpAddr,
+        mut alive: impl FnMut(&str) -> bool,
+    ) -> Result<(), Error> {
+        let pool = Self::of(directory.clone(), address.into());
+        pool.change(|kept| {
+            let same = |lease: &Lease| lease.address == address && lease.on == on && lease.id != id;
+            if let Some(lease) = kept.leases.iter().find(|lease| same(lease) && alive(&lease.id)) {
+                let part = format!("{} has it", lease.id);
+                let error = Error::of("keeping address", address.to_string(), part, Errno::EADDRINUSE.into());
+                let hint = "two containers on one bridge cannot have the same address; delete the other one";
+                return Err(error.hint_for(Errno::EADDRINUSE, hint));
+            }
+            let mine = |lease: &Lease| lease.id == id && lease.address == address;
+            kept.leases.retain(|lease| !same(lease) && !mine(lease));
+            kept.leases.push(Lease { id: id.to_owned(), subnet: pool.subnet, address, on: on.to_owned() });
+            Ok(())
+        })
     }
 
     /// Gives back all addresses of `id`, of all subnets. Having none is no failure.
@@ -341,6 +381,25 @@ mod tests {
         assert_eq!(pool.leases().unwrap()[0].id, "a", "a refusal changes nothing");
         assert_eq!(pool.lease("b", |id| id != "a").unwrap().to_string(), "10.88.0.2/30");
         assert_eq!(pool.leases().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn an_address_that_somebody_chose_is_not_given_and_not_chosen_twice_on_one_bridge() {
+        let scratch = Scratch::new("chosen");
+        let (pool, directory) = (scratch.pool("10.88.0.0/29"), Directory::new(&scratch.0));
+        let take = |on: &str, id: &str, alive: bool| {
+            Pool::take(&directory, on, id, "10.88.0.1".parse().unwrap(), |_| alive)
+        };
+        take("br0", "a", true).unwrap();
+        take("br0", "a", true).unwrap();
+        assert_eq!(lease(&pool, "b"), "10.88.0.2/29");
+        let error = take("br0", "c", true).unwrap_err();
+        assert_eq!(error.errno, Errno::EADDRINUSE.0);
+        assert!(error.to_string().starts_with("keeping address 10.88.0.1: a has it"), "{error}");
+        take("br1", "c", true).unwrap();
+        take("br0", "d", false).unwrap();
+        let ids: Vec<_> = pool.leases().unwrap().into_iter().map(|lease| lease.id).collect();
+        assert_eq!(ids, ["b", "c", "d"]);
     }
 
     #[test]
