@@ -43,7 +43,10 @@ fn made(site: &mut Site, plan: &NetworkPlan) -> Result<(File, Made), Error> {
     let (mut plan, namespace) = (plan.clone(), new_network());
     let mut made = site.intend(&plan, &format!("{:?}", std::thread::current().id()))?;
     site.lease(&mut plan, &made, |_| true)?;
-    site.make(&plan, &mut made, &mut Network::at(&namespace)?, &namespace)?;
+    if let Err(error) = site.make(&plan, &mut made, &mut Network::at(&namespace)?, &namespace) {
+        site.remove(&made)?;
+        return Err(error);
+    }
     Ok((namespace, made))
 }
 
