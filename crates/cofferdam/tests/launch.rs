@@ -99,7 +99,7 @@ fn a_program_larger_than_a_message_arrives_whole() {
 #[test]
 fn a_descriptor_is_handed_over() {
     let mut child = obedient();
-    let open = Op::HereOpen { path: c"/etc/passwd", flags: 0, mode: 0 };
+    let open = Op::HereOpen { path: c"/etc/passwd", flags: 0, mode: 0, resolve: 0 };
     let mut wish = Operations::default();
     wish.push("opening", "/etc/passwd", open);
     child.tell(&wish, &[]).unwrap();

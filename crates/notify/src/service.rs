@@ -17,7 +17,7 @@ use crate::{Answer, Error, Listener, Registry, Request, Result};
 ///
 /// ```
 /// use cofferdam_notify::Limits;
-/// let limits = Limits { workers: 8, ..Limits::default() };
+/// let limits = Limits { workers: 8, rate: Some(10_000), ..Limits::default() };
 /// assert_eq!(limits.late, 1024);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +26,15 @@ pub struct Limits {
     pub workers: usize,
     /// Most answers that wait for their time ([`Answer::After`]). Beyond, workers do the waiting.
     pub late: usize,
+    /// Most requests a second, in the long run: what comes faster (after a tenth of a second's worth) waits. The
+    /// processors that a container's flood takes, here and in its own threads that it answers, are then bounded,
+    /// and other containers' answers stay as fast as they were. Without it, as many as there are.
+    pub rate: Option<u32>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { workers: 4, late: 1024 }
+        Self { workers: 4, late: 1024, rate: None }
     }
 }
 
@@ -57,6 +61,8 @@ struct Shared {
     idle: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
+    /// When the next request may be worked on, at the allowed rate.
+    pace: Mutex<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -90,6 +96,7 @@ impl Service {
             idle: AtomicUsize::new(0),
             state: Mutex::default(),
             changed: Condvar::new(),
+            pace: Mutex::new(Instant::now()),
         });
         spawn(&shared, &mut shared.state())?;
         Ok(Self(shared))
@@ -157,11 +164,30 @@ impl Shared {
                     if others == 0 {
                         self.another();
                     }
+                    self.keep_pace();
                     self.answer(request);
                 }
                 Ok(None) => return self.leave(None),
                 Err(e) => return self.leave(Some(e)),
             }
+        }
+    }
+
+    /// Waits as the rate demands. Time that was not used is saved up for a burst, a tenth of a second at most.
+    fn keep_pace(&self) {
+        const BURST: Duration = Duration::from_millis(100);
+        let Some(step) = self.limits.rate.and_then(|rate| Duration::from_secs(1).checked_div(rate)) else {
+            return;
+        };
+        let now = Instant::now();
+        let ahead = {
+            let mut next = self.pace.lock().unwrap_or_else(PoisonError::into_inner);
+            let saved = now.checked_sub(BURST).unwrap_or(now);
+            *next = (*next).max(saved).checked_add(step).unwrap_or(now);
+            next.saturating_duration_since(now)
+        };
+        if !ahead.is_zero() {
+            thread::sleep(ahead);
         }
     }
 

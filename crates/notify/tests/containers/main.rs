@@ -2,11 +2,15 @@
 //! container's namespaces, attacks.
 #![allow(
     clippy::unwrap_used,
+    clippy::print_stdout,
     clippy::panic,
     clippy::print_stderr,
     reason = "a failed helper is a failed test"
 )]
 
 mod acting;
+mod attacks;
+mod examples;
+mod killed;
 mod runtimes;
 mod world;
