@@ -40,7 +40,8 @@ pub struct StateV2 {
     pub id: String,
     /// The first process's number in the PID namespace of whoever started it.
     pub init_process_pid: i32,
-    /// When it started: field 22 of /proc/PID/stat.
+    /// When it started: field 22 of /proc/PID/stat. Later runc writes a number, which is read too.
+    #[serde(deserialize_with = "text_or_number")]
     pub init_process_start: String,
     /// Its cgroup directories by controller; the empty name is that of version 2.
     #[serde(default, deserialize_with = "nullable")]
@@ -61,6 +62,19 @@ fn nullable<'de, T: Default + Deserialize<'de>, D: serde::Deserializer<'de>>(
     from: D,
 ) -> std::result::Result<T, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
+fn text_or_number<'de, D: serde::Deserializer<'de>>(from: D) -> std::result::Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "neither text nor a number")]
+    enum Start {
+        Number(u64),
+        Text(String),
+    }
+    Ok(match Start::deserialize(from)? {
+        Start::Number(number) => number.to_string(),
+        Start::Text(text) => text,
+    })
 }
 
 impl StateV2 {

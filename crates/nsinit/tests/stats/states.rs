@@ -50,6 +50,8 @@ fn both_generations_are_told_apart_and_read() {
     let AnyState::V1(old) = AnyState::parse(V1.as_bytes()).unwrap() else { panic!() };
     assert_eq!((old.init_pid, old.network_state.veth_host.as_str()), (4711, "veth1"));
     assert_eq!(State::parse(&serde_json::to_vec(&old).unwrap()).unwrap(), *old);
+    let number = V2.replace(r#""123456""#, "123456");
+    assert_eq!(StateV2::parse(number.as_bytes()).unwrap(), *new, "as later runc writes it");
     let null = V2.replace(r#"["/dev/null","pipe:[12]","pipe:[13]"]"#, "null");
     assert!(StateV2::parse(null.as_bytes()).unwrap().external_descriptors.is_empty());
 }
@@ -86,6 +88,7 @@ fn what_is_no_state_is_told() {
         (r#"{"init_pid":1,"init_start_time":"soon"}"#, "init_start_time is \"soon\""),
         (r#"{"init_pid":1,"init_start_time":"1","cgroup_paths":7}"#, "invalid type"),
         (r#"{"id":"x","init_process_pid":1}"#, "init_process_start"),
+        (r#"{"id":"x","init_process_pid":1,"init_process_start":-1}"#, "neither text nor a number"),
         (r#"{"id":"x","init_process_pid":0,"init_process_start":"1"}"#, "init_process_pid is 0"),
         (r#"{"init_pid":1,"init_pid":2,"init_start_time":"1"}"#, "duplicate field"),
         (deep.as_str(), "state.json"),
