@@ -104,6 +104,41 @@ fn what_is_no_state_is_told() {
 }
 
 #[test]
+fn a_state_with_any_bytes_changed_is_read_or_refused_with_a_reason() {
+    // A fixed sequence: what fails once fails again.
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % u64::try_from(below).unwrap()).unwrap()
+    };
+    let (mut read, mut refused) = (0, 0);
+    for round in 0..6_000 {
+        let mut bytes = if round % 2 == 0 { V1 } else { V2 }.as_bytes().to_vec();
+        for _ in 0..=next(4) {
+            let at = next(bytes.len());
+            match next(3) {
+                0 => bytes[at] = u8::try_from(next(256)).unwrap(),
+                1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, b"{}[]\",:0-9e\\"[next(12)]),
+            }
+        }
+        match AnyState::parse(&bytes) {
+            Ok(state) => {
+                read += 1;
+                assert!(state.pid() >= 0);
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().len() > "reading the state".len(), "{error}");
+            }
+        }
+    }
+    assert!(read > 300 && refused > 300, "{read} read, {refused} refused");
+}
+
+#[test]
 fn what_is_no_file_is_told_and_nothing_waits_for_it() {
     let data = Data::new("fifo");
     let path = data.0.join("state.json");
