@@ -5,6 +5,8 @@ mod bridge;
 mod crowd;
 mod documents;
 mod failures;
+mod far;
 mod files;
 mod kinds;
+mod outward;
 mod room;

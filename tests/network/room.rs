@@ -42,6 +42,17 @@ impl<'t> Room<'t> {
         text.lines().filter_map(name).filter(|name| name != "lo").collect()
     }
 
+    /// The packet filters, as far as somebody here can show them.
+    pub(crate) fn filters(&self) -> Vec<String> {
+        let text = self.t.host("if command -v nft >/dev/null; then nft list tables; else echo '' ; fi");
+        text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Its network namespace, as links in /proc show it.
+    pub(crate) fn namespace(&self) -> std::path::PathBuf {
+        self.t.host("readlink /proc/self/ns/net").trim().into()
+    }
+
     /// What the runtime keeps of networks.
     pub(crate) fn records(&self) -> Vec<String> {
         let found = self.t.host("find /run/cofferdam -mindepth 2 2>/dev/null || true");
@@ -91,7 +102,8 @@ pub(crate) fn address(container: &Container<'_>, of: &str) -> String {
 
 /// Fetches the page of a web server from inside a container.
 pub(crate) fn fetch(from: &Container<'_>, address: &str) -> Output {
-    let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
+    let is_v6 = address.parse::<std::net::Ipv6Addr>().is_ok();
+    let host = if is_v6 { format!("[{address}]") } else { address.to_owned() };
     from.exec(
         &[],
         &["busybox", "timeout", "3", "busybox", "wget", "-q", "-O", "-", &format!("http://{host}/")],

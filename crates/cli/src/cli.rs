@@ -13,7 +13,7 @@ use crate::commands::{self, Command};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::log::Log;
-use crate::{go_flags, output};
+use crate::{go_flags, options, output};
 
 const ABOUT: &str = "Linux container runtime (OCI) and sandbox";
 const LONG_ABOUT: &str = "Linux container runtime (OCI) and sandbox
@@ -71,6 +71,11 @@ pub(crate) struct Global {
 
 /// Parses, obeys and turns the outcome into an exit code.
 pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
+    if let [only] = words.as_slice()
+        && only == options::NAME_SERVICE
+    {
+        return cofferdam::name_service().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
     if let [only] = words.as_slice()
         && (only == "--version" || only == "-v")
     {

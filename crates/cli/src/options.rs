@@ -1,6 +1,6 @@
 //! Flags that `create` and `run` share, and what of the caller's environment goes along.
 
-use cofferdam::{Bundle, CreateOptions, TerminalMode};
+use cofferdam::{Bundle, CreateOptions, NameService, TerminalMode};
 use std::path::{Path, PathBuf};
 
 use crate::context::Context;
@@ -64,9 +64,18 @@ impl CreateFlags {
             notify_socket: notify_socket(),
             listen_fds: listen_fds(),
             terminal,
+            name_service: name_service(),
             ..CreateOptions::default()
         })
     }
+}
+
+/// The word by which this command starts itself to find out names for a container; it is no command.
+pub(crate) const NAME_SERVICE: &str = "name-service";
+
+/// A program of its own: this one may end before the container does.
+pub(crate) fn name_service() -> NameService {
+    NameService::Program("/proc/self/exe".into(), vec![NAME_SERVICE.into()])
 }
 
 /// Who keeps the master end of the terminal: the engine behind the socket, or this command.

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 
 use cofferdam_cgroup::{Cgroup, Making, SavedCgroup};
 use cofferdam_child::frame::Point;
+use cofferdam_net::Running;
 use cofferdam_oci::State;
 use cofferdam_plan::InitPlan;
 use cofferdam_sys::clone3::CLONE_NEWPID;
@@ -45,6 +46,7 @@ pub(crate) struct Made {
     pub(crate) plan: InitPlan,
     terminal: Option<OwnedFd>,
     notify: Option<Notify>,
+    pub(crate) names: Option<Running>,
 }
 
 impl Made {
@@ -52,6 +54,7 @@ impl Made {
         let (pid, pidfd) = self.upbringing.into_parts()?;
         let mut process = Process::new(pid, pidfd, self.terminal);
         process.notify = self.notify;
+        process.names = self.names;
         Ok((self.container, process))
     }
 }
@@ -102,6 +105,7 @@ pub(crate) fn make(
         making: Some(making),
         cgroup: None,
         wires,
+        names: None,
         claim: &claim,
         until,
         saved,
@@ -120,10 +124,10 @@ pub(crate) fn make(
     }
     keeper.wires.iter_mut().for_each(Wires::keep);
     claim.keep();
-    let (saved, terminal) = (keeper.saved.clone(), keeper.terminal.take());
+    let (saved, terminal, names) = (keeper.saved.clone(), keeper.terminal.take(), keeper.names.take());
     drop(keeper);
     let container = Container::from_saved(store.clone(), id.clone(), saved);
-    Ok(Made { container, upbringing, plan: decision.init, terminal, notify })
+    Ok(Made { container, upbringing, plan: decision.init, terminal, notify, names })
 }
 
 /// The directory that the container sees, and the socket if the program runs at once: otherwise `start`
@@ -196,6 +200,7 @@ struct Keeper<'a> {
     making: Option<Making<'a>>,
     cgroup: Option<Cgroup>,
     wires: Option<Wires>,
+    names: Option<Running>,
     claim: &'a Claim,
     until: Until,
     saved: Saved,
@@ -228,7 +233,7 @@ impl Parent for Keeper<'_> {
     fn hooks(&mut self, pid: i32) -> Result<Option<OwnedFd>> {
         let plan = &self.decision.init;
         crate::network::move_devices(&plan.net_devices, pid)?;
-        self.wires.iter_mut().try_for_each(|wires| wires.make(pid))?;
+        self.network(pid)?;
         let state = self.saved.state("creating");
         hooks::run(&plan.hooks.prestart, "prestart", &state, &self.bundle.dir)?;
         hooks::run(&plan.hooks.create_runtime, "createRuntime", &state, &self.bundle.dir)?;
@@ -251,6 +256,17 @@ impl Parent for Keeper<'_> {
 }
 
 impl Keeper<'_> {
+    fn network(&mut self, pid: i32) -> Result<()> {
+        let Some(wires) = &mut self.wires else { return Ok(()) };
+        wires.make(pid, self.claim.dir(), &self.options.name_service)?;
+        if wires.has_more_to_note() {
+            self.saved.network = Some(wires.saved());
+            self.saved.write(self.claim.dir())?;
+        }
+        self.names = wires.serve()?;
+        Ok(())
+    }
+
     /// Makes what is left to make of the cgroups, with their limits, and opens what the child joins.
     fn cgroups(&mut self) -> Result<Vec<OwnedFd>> {
         let Some(making) = self.making.take() else { return Ok(Vec::new()) };

@@ -25,7 +25,8 @@
 //!
 //! - Handles are `Send` and `Sync`, and hold a pidfd that can be polled. What blocks needs no runtime; with
 //!   the feature `tokio` the same types are awaited, by methods that end in `_async`.
-//! - No thread is left running, no handler installed, nothing done before `main` and no exit called. All
+//! - No thread is left running (but for that of [`NameService::Thread`], where a container's allow-list has names),
+//!   no handler installed, nothing done before `main` and no exit called. All
 //!   descriptors are close-on-exec; the only one that stays is the sealed child program, which is made on first
 //!   use.
 //! - Containers are children of the caller, which gets SIGCHLD for them as for others, unless they are
@@ -109,7 +110,9 @@ pub use counters::network_counters;
 pub use error::{Error, ErrorKind, Result};
 pub use features::features;
 pub use id::ContainerId;
-pub use network::{NETWORK_ANNOTATION, NETWORK_INTERFACES, NetworkInterface};
+pub use network::{
+    NETWORK_ANNOTATION, NETWORK_INTERFACES, NameService, NetworkInterface, name_service,
+};
 pub use notify::Notify;
 pub use options::{CreateOptions, ExecOptions, MountCommand, Parent, Streams, TerminalMode};
 pub use process::{ExitStatus, Process};

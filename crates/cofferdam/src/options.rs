@@ -47,6 +47,8 @@ pub struct CreateOptions {
     pub parent_death_signal: Option<u32>,
     /// Programs of the host's that are run beside mounts.
     pub mount_commands: Vec<MountCommand>,
+    /// Who answers questions for the names in the allow-list of the container's network.
+    pub name_service: crate::NameService,
 }
 
 /// A program of the host's that is run in the container's namespaces before or after one of its mounts is made,

@@ -31,6 +31,8 @@ pub struct Process {
     pidfd: OwnedFd,
     terminal: Option<OwnedFd>,
     pub(crate) notify: Option<Notify>,
+    /// A thread that finds out what names mean, as long as somebody holds this.
+    pub(crate) names: Option<cofferdam_net::Running>,
     /// Whether its number is in [`HELD`].
     held: AtomicBool,
 }
@@ -134,7 +136,7 @@ impl ExitStatus {
 impl Process {
     pub(crate) fn new(pid: i32, pidfd: OwnedFd, terminal: Option<OwnedFd>) -> Self {
         held().insert(pid);
-        Self { pid, pidfd, terminal, notify: None, held: AtomicBool::new(true) }
+        Self { pid, pidfd, terminal, notify: None, names: None, held: AtomicBool::new(true) }
     }
 
     /// Its number in the caller's PID namespace.

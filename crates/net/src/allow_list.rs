@@ -14,8 +14,10 @@ use crate::nft::{Hook, Request, Rule, Table};
 use crate::{Allow, Destination, Protocol};
 
 const TCP: u8 = 6;
-/// Discovery of neighbours (RFC 4861) and listeners (RFC 3810), without which there is no IPv6.
-const ND_AND_MLD: [u8; 4] = [133, 135, 136, 143];
+/// Discovery of neighbours, without which there is no IPv6: RFC 4861.
+const ND: [u8; 3] = [133, 135, 136];
+/// That of listeners: RFC 3810.
+const MLD: u8 = 143;
 const OUTPUT: &str = "output";
 
 /// That in a container's own namespace.
@@ -39,17 +41,19 @@ pub(crate) fn inside(allowed: &[Allow]) -> Vec<Request> {
     requests
 }
 
-pub(crate) fn outside(id: &str, veth: &str, addresses: &[IpAddr], allowed: &[Allow]) -> Vec<Request> {
+pub(crate) fn outside(id: &str, ports: &[(&str, Vec<IpAddr>)], allowed: &[Allow]) -> Vec<Request> {
     let [packets, frames, bridge] = outside_tables(id);
     let mut requests = [packets.anew(), frames.anew(), bridge.anew()].concat();
-    requests.push(frames.ingress("ingress", veth));
-    requests.extend(honest(addresses).iter().map(|rule| frames.rule("ingress", rule)));
     requests.push(bridge.chain("forward", "filter", Hook::Forward, 0));
-    requests.extend(neighbourly(veth, allowed).iter().map(|rule| bridge.rule("forward", rule)));
+    for (veth, addresses) in ports {
+        requests.push(frames.ingress(veth, veth));
+        requests.extend(honest(addresses).iter().map(|rule| frames.rule(veth, rule)));
+        requests.extend(neighbourly(veth, allowed).iter().map(|rule| bridge.rule("forward", rule)));
+    }
     requests.extend(sets(&packets, allowed));
     for (chain, hook) in [("input", Hook::Input), ("forward", Hook::Forward)] {
         requests.push(packets.chain(chain, "filter", hook, 0));
-        for address in addresses {
+        for address in ports.iter().flat_map(|(_, addresses)| addresses) {
             let rules = only(&Rule::default().from((*address).into()), allowed);
             requests.extend(rules.iter().map(|rule| packets.rule(chain, rule)));
         }
@@ -79,10 +83,19 @@ fn sets(table: &Table, allowed: &[Allow]) -> Vec<Request> {
     (1..).zip(all).map(|(number, (name, v4))| table.set(&set_name(name, v4), v4, number)).collect()
 }
 
+/// What neighbours have to say to each other, and to nobody behind a router: whatever passes one has not come
+/// with the highest limit of hops any more.
+fn discovery(who: &Rule) -> Vec<Rule> {
+    let mut rules: Vec<_> = ND.map(|kind| who.clone().first_hop().icmpv6(kind).accept()).into();
+    let of_link = IpNet::new(IpAddr::from([0xff02, 0, 0, 0, 0, 0, 0, 0]), 16);
+    rules.extend(of_link.map(|net| who.clone().bare_to(net).icmpv6(MLD).accept()));
+    rules
+}
+
 /// What stays allowed, what is allowed, and the refusal of the rest, each for packets that are like `who`.
 fn only(who: &Rule, allowed: &[Allow]) -> Vec<Rule> {
     let mut rules = vec![who.clone().known().accept()];
-    rules.extend(ND_AND_MLD.map(|kind| who.clone().icmpv6(kind).accept()));
+    rules.extend(discovery(&who.clone().family(false)));
     let names = names(allowed);
     for allow in allowed {
         let places = match &allow.to {
@@ -116,7 +129,7 @@ fn ports(place: &Rule, allow: &Allow) -> Vec<Rule> {
 fn neighbourly(veth: &str, allowed: &[Allow]) -> Vec<Rule> {
     let from = || Rule::default().by_device(veth);
     let mut rules = vec![from().frame(0x0806).accept()];
-    rules.extend(ND_AND_MLD.map(|kind| from().frame(0x86dd).icmpv6(kind).accept()));
+    rules.extend(discovery(&from().frame(0x86dd)));
     for allow in allowed {
         match allow.to {
             Destination::Anywhere => rules.extend(ports(&from(), allow)),
@@ -143,8 +156,7 @@ fn honest(addresses: &[IpAddr]) -> Vec<Rule> {
         let unspecified = IpNet::from(IpAddr::from(Ipv6Addr::UNSPECIFIED));
         let link_local = IpNet::new(IpAddr::from([0xfe80, 0, 0, 0, 0, 0, 0, 0]), 10);
         for net in [link_local.unwrap_or(unspecified), unspecified] {
-            let from = Rule::default().frame_from(net);
-            rules.extend(ND_AND_MLD.map(|kind| from.clone().icmpv6(kind).accept()));
+            rules.extend(discovery(&Rule::default().frame_from(net)));
         }
     }
     rules

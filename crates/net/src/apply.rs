@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::{self, Directory, Lock, broken};
 use crate::plan::{HostEnd, InterfaceKind, InterfacePlan, NetworkPlan};
+use crate::site_outward;
 use crate::{
     AddressSettings, BridgePort, Error, LinkKind, LinkSettings, LinkState, Mac, Network, Peer, Pool,
     RouteEntry, move_device,
@@ -42,6 +43,8 @@ pub struct Made {
     pub bridges: Vec<String>,
     /// Who has leases of addresses; nobody when it is empty.
     pub holder: String,
+    /// The name of the packet filter ([`crate::Firewall`]); there is none when it is empty.
+    pub filter: String,
 }
 
 /// Where containers' networks are made: the host's network, and a directory in which is kept, for all
@@ -61,8 +64,8 @@ pub struct Made {
 /// ```
 #[derive(Debug)]
 pub struct Site {
-    host: Network,
-    directory: Directory,
+    pub(crate) host: Network,
+    pub(crate) directory: Directory,
 }
 
 impl Site {
@@ -87,6 +90,7 @@ impl Site {
             let Some(end) = ends.next() else { continue };
             *end = self.free_name(host, end).map_err(|error| error.for_pointer(&interface.pointer))?;
         }
+        made.filter = site_outward::name(plan, &made);
         Ok(made)
     }
 
@@ -117,6 +121,7 @@ impl Site {
                 holder.clone_into(&mut made.holder);
             }
         }
+        made.filter = site_outward::name(plan, &made);
         made
     }
 
@@ -168,8 +173,11 @@ impl Site {
         inside: &mut Network,
         namespace: &File,
     ) -> Result<(), Error> {
-        let mut work = Work { site: self, inside, namespace, veths: Vec::new(), arrived: Vec::new() };
-        let done = work.all(plan, made);
+        // For a container that asks for its own published port.
+        let hairpin = !plan.outward.publish.is_empty();
+        let mut work =
+            Work { site: self, inside, namespace, hairpin, veths: Vec::new(), arrived: Vec::new() };
+        let done = work.all(plan, made).and_then(|()| work.site.let_out(plan, made));
         if done.is_err() {
             work.undo(made);
         }
@@ -186,6 +194,8 @@ impl Site {
             let removed = self.remove_veth(name);
             result = result.and(removed);
         }
+        let shut = self.shut(made);
+        result = result.and(shut);
         for name in &made.bridges {
             let removed = self.remove_bridge(name);
             result = result.and(removed);
@@ -297,6 +307,8 @@ struct Work<'a> {
     site: &'a mut Site,
     inside: &'a mut Network,
     namespace: &'a File,
+    /// Whether all ports get hairpin.
+    hairpin: bool,
     /// The outer ends that were made.
     veths: Vec<String>,
     /// What is inside now, and for devices that moved their names outside.
@@ -333,7 +345,8 @@ impl Work<'_> {
         let mut left = plan.settings.clone();
         match &plan.kind {
             InterfaceKind::Veth { bridge, bridge_addresses, port, .. } => {
-                self.veth(plan, end, (bridge, bridge_addresses), *port)?;
+                let port = BridgePort { hairpin: port.hairpin || self.hairpin, ..*port };
+                self.veth(plan, end, (bridge, bridge_addresses), port)?;
                 left = LinkSettings::default();
             }
             InterfaceKind::Macvlan { device, mode } => {
@@ -409,7 +422,11 @@ impl Work<'_> {
         // An end that could not be made because its name was taken meanwhile is somebody else's.
         let (veths, bridges) = (std::mem::take(&mut self.veths), std::mem::take(&mut made.bridges));
         made.veths.clear();
-        let _ = self.site.remove(&Made { veths, bridges, holder: String::new() });
+        let mut filter = std::mem::take(&mut made.filter);
+        if !veths.contains(&filter) {
+            filter.clear();
+        }
+        let _ = self.site.remove(&Made { veths, bridges, holder: String::new(), filter });
     }
 }
 

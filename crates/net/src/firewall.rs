@@ -84,6 +84,17 @@ impl Firewall {
         }
     }
 
+    /// Whether [`Self::open`] was called here for somebody else, and [`Self::close`] was not.
+    pub(crate) fn is_another_open(&mut self, id: &str) -> Result<bool, Error> {
+        let mine = table(id);
+        let all = self
+            .socket
+            .list(&Table::all())
+            .map_err(|refusal| failed("listing tables of", id, "", refusal))?;
+        let names = all.iter().filter_map(Table::named);
+        Ok(names.into_iter().any(|name| name.starts_with(OUT) && name != mine.name()))
+    }
+
     /// Lets the processes of this namespace, a container's, reach what is allowed and nothing else; the
     /// rest is refused at once (TCP with a reset, all other with ICMP's "administratively prohibited").
     /// Loopback and answers on connections from outside stay, and so does IPv6's discovery of neighbours.
@@ -99,8 +110,8 @@ impl Firewall {
     }
 
     /// As [`Self::allow_only`], from outside, where nothing that the container may do reaches: this
-    /// namespace is the host's, `veth` is the outer end of the container's only interface, and `addresses`
-    /// are all it has. What comes in there from another address is dropped. Services of the host's itself
+    /// namespace is the host's, `ports` are the outer ends of all interfaces that the container has, each with
+    /// all of its addresses. What comes in there from another address is dropped. Services of the host's itself
     /// are refused as well, unless they are allowed.
     ///
     /// To neighbours on its bridge it speaks where the list has their addresses; answers to them are refused
@@ -112,12 +123,10 @@ impl Firewall {
     pub fn confine(
         &mut self,
         id: &str,
-        veth: &str,
-        addresses: &[IpAddr],
+        ports: &[(&str, Vec<IpAddr>)],
         allowed: &[Allow],
     ) -> Result<(), Error> {
-        let requests = allow_list::outside(id, veth, addresses, allowed);
-        self.transaction("confining", id, requests)
+        self.transaction("confining", id, allow_list::outside(id, ports, allowed))
     }
 
     /// Removes what [`Self::confine`] made; having made nothing is no failure.
@@ -166,8 +175,11 @@ impl Firewall {
     }
 }
 
+/// What the names of tables for outward traffic begin with.
+const OUT: &str = "cofferdam-out-";
+
 fn table(id: &str) -> Table {
-    Table::inet(format!("cofferdam-out-{id}"))
+    Table::inet(format!("{OUT}{id}"))
 }
 
 fn refused(id: &str, said: &str) -> Error {

@@ -31,7 +31,7 @@ fn out(world: &World) -> (Firewall, [Allow; 1]) {
 }
 
 fn confine(firewall: &mut Firewall, allowed: &[Allow]) {
-    firewall.confine("web", "va", &[ip("10.9.0.2"), ip("fd00:9::2")], allowed).unwrap();
+    firewall.confine("web", &[("va", vec![ip("10.9.0.2"), ip("fd00:9::2")])], allowed).unwrap();
 }
 
 fn sum(bytes: &[u8]) -> u16 {
@@ -157,7 +157,18 @@ fn other_protocols_do_not_get_out_over_either_family() {
                     let _ = sendto(&icmp, &echo6, SendFlags::empty(), &to);
                 }
             });
-            // SCTP, GRE and one that nobody has.
+            // Discovery of neighbours that are none.
+            at(&world.container, || {
+                let icmp = socket(AddressFamily::INET6, SocketType::RAW, Some(ipproto::ICMPV6)).unwrap();
+                sockopt::set_ipv6_unicast_hops(&icmp, Some(255)).unwrap();
+                for kind in [133, 135, 136, 143] {
+                    let body = [&[kind, 0, 0, 0, 0, number, 0, 1][..], MARK].concat();
+                    let to = SocketAddrV6::new("2001:db8::9".parse().unwrap(), 0, 0, 0);
+                    let _ = sendto(&icmp, &body, SendFlags::empty(), &to);
+                }
+            });
+            // ICMPv6 in IPv4, SCTP, GRE and one that nobody has.
+            send(&world.container, &packet("10.9.0.2", "203.0.113.9", 58, 0, &[&[135; 8], MARK].concat()));
             for protocol in [132, 47, 253] {
                 let body = [&[0, 0, 0, 0, 0, 0, 0, number][..], MARK].concat();
                 send(&world.container, &packet("10.9.0.2", "203.0.113.9", protocol, 0, &body));
@@ -167,17 +178,18 @@ fn other_protocols_do_not_get_out_over_either_family() {
         let far = [
             Witness::new(&world.far, ipproto::ICMP, false),
             Witness::new(&world.far, ipproto::ICMPV6, true),
+            Witness::new(&world.far, raw(58), false),
             Witness::new(&world.far, raw(132), false),
             Witness::new(&world.far, raw(47), false),
             Witness::new(&world.far, raw(253), false),
         ];
         let host = Witness::new(&world.here, ipproto::ICMPV6, true);
         send_all(1);
-        assert_eq!(far.iter().map(Witness::sees).collect::<Vec<_>>(), [true; 5], "without a list");
+        assert_eq!(far.iter().map(Witness::sees).collect::<Vec<_>>(), [true; 6], "without a list");
         assert!(host.sees());
         confine(&mut firewall, &allowed);
         send_all(2);
-        assert_eq!(far.iter().map(Witness::sees).collect::<Vec<_>>(), [false; 5]);
+        assert_eq!(far.iter().map(Witness::sees).collect::<Vec<_>>(), [false; 6]);
         assert!(!host.sees(), "the host itself, by its link-local address");
         let server = crate::publish_tests::echo(&world.far, "203.0.113.9:443");
         assert!(ask(&world.container, server).is_err(), "the allowed port, but of UDP");

@@ -217,8 +217,8 @@ fn a_confined_container_cannot_get_out_by_its_own_means() {
         for server in [good, bad, good6, bad6, host] {
             assert!(call(&world.container, server).is_ok(), "{server} is reached by the unconfined");
         }
-        firewall.confine("web", "va", &addresses, &allowed).unwrap();
-        firewall.confine("web", "va", &addresses, &allowed).unwrap();
+        firewall.confine("web", &[("va", addresses.into())], &allowed).unwrap();
+        firewall.confine("web", &[("va", addresses.into())], &allowed).unwrap();
         for other in ["web-only", "only-web"] {
             firewall.open(other, &Outward::default()).unwrap();
             firewall.close(other).unwrap();

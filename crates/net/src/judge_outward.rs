@@ -10,7 +10,7 @@ use ipnet::IpNet;
 
 use crate::judge::Judge;
 use crate::names::{is_host, not_a_host};
-use crate::plan::{InterfaceKind, NetworkPlan};
+use crate::plan::{InterfaceKind, InterfacePlan, NetworkPlan};
 use crate::{
     Allow, AllowSpec, Destination, HostSpec, NetworkSpec, PortsSpec, Protocol, PublishPlan, PublishSpec,
     Resolver, UserMode,
@@ -33,6 +33,7 @@ pub(crate) fn judge(judge: &mut Judge, spec: &NetworkSpec, pointer: &Pointer, pl
         let made = judge.publish(publish, &pointer.key("publish").index(n), plan);
         plan.outward.publish.extend(made);
     }
+    judge.around(spec, pointer, plan);
     plan.outward.egress = spec.egress.as_ref().map(|egress| {
         let list = pointer.key("egress").key("allow");
         let one = |(n, allow)| judge.allow(allow, &list.index(n));
@@ -51,6 +52,19 @@ fn reachable(plan: &NetworkPlan, of: Option<IpAddr>) -> bool {
 }
 
 impl Judge {
+    /// An allow-list is held on the host's side of every interface that there is.
+    fn around(&mut self, spec: &NetworkSpec, pointer: &Pointer, plan: &NetworkPlan) {
+        let is_veth = |interface: &InterfacePlan| matches!(interface.kind, InterfaceKind::Veth { .. });
+        let reason = match spec.egress {
+            Some(_) if plan.join.is_some() => "a namespace that is joined is somebody else's",
+            Some(_) if !plan.interfaces.iter().all(is_veth) => {
+                "only interfaces of type veth have a side on the host where the list can be held"
+            }
+            _ => return,
+        };
+        self.say(&pointer.key("egress"), reason);
+    }
+
     fn host(&mut self, spec: &HostSpec, pointer: &Pointer) -> Option<(IpAddr, Vec<String>)> {
         if spec.address.is_empty() {
             self.say(&pointer.key("address"), "an address is needed");
@@ -103,6 +117,10 @@ impl Judge {
         let protocol = self.protocol(&spec.protocol, &pointer.key("protocol"));
         let host_address: Option<IpAddr> =
             self.parse(&spec.host_address, &pointer.key("host_address"), "an address");
+        if host_address.is_some_and(|host| host.is_ipv6() && host.is_loopback()) {
+            let text = "no kernel lets packets from ::1 leave; 127.0.0.1 can be published";
+            self.say(&pointer.key("host_address"), text);
+        }
         let host_port = self.port(spec.host_port, &pointer.key("host_port"));
         let container_port = self.port(spec.container_port, &pointer.key("container_port"));
         if !reachable(plan, host_address) {

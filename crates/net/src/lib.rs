@@ -23,6 +23,7 @@ mod firewall;
 mod firewall_attack_tests;
 #[cfg(test)]
 mod firewall_tests;
+mod forwarding;
 mod interfaces;
 mod judge;
 mod judge_outward;
@@ -42,6 +43,7 @@ mod pool;
 #[cfg(test)]
 mod publish_tests;
 mod route;
+mod site_outward;
 mod socket;
 mod spec;
 mod state;

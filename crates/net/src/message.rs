@@ -15,6 +15,9 @@ pub(crate) const RTM_NEWADDR: u16 = 20;
 const RTM_GETADDR: u16 = 22;
 pub(crate) const RTM_NEWROUTE: u16 = 24;
 
+/// Of netfilter's netlink, which numbers its messages within subsystems.
+const NFT_MSG_NEWTABLE: u16 = 10 << 8;
+
 pub(crate) const IFLA_IFNAME: u16 = 3;
 pub(crate) const IFLA_NET_NS_FD: u16 = 28;
 pub(crate) const IFF_UP: u32 = 1;
@@ -225,6 +228,7 @@ impl NetlinkDeserializable for Message {
             RTM_NEWLINK => 16,
             RTM_NEWADDR => 8,
             RTM_NEWROUTE => 12,
+            NFT_MSG_NEWTABLE => 4,
             _ => return Err(DecodeError::from(format!("message of type {kind}"))),
         };
         let (head, rest) =

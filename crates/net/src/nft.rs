@@ -87,6 +87,25 @@ impl Table {
         Self { family: NFPROTO_BRIDGE, name }
     }
 
+    /// Asks for all tables.
+    pub(crate) fn all() -> Message {
+        const NFT_MSG_GETTABLE: u16 = 1;
+        Self::inet(String::new()).message(NFT_MSG_GETTABLE, vec![])
+    }
+
+    /// The name of the table that a message tells of.
+    pub(crate) fn named(message: &Message) -> Option<String> {
+        if message.kind != NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE {
+            return None;
+        }
+        let name = message.attribute(1)?;
+        Some(String::from_utf8_lossy(name.strip_suffix(b"\0").unwrap_or(&name)).into_owned())
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// An empty table, whatever was in it.
     pub(crate) fn anew(&self) -> Vec<Request> {
         vec![self.add(), self.delete(), self.add()]
@@ -290,6 +309,16 @@ impl Rule {
         const LTE: u32 = 3;
         const GTE: u32 = 5;
         rule.compare(GTE, &first.to_be_bytes()).compare(LTE, &last.to_be_bytes())
+    }
+
+    /// The limit of hops of a packet that is IPv6 already is the highest.
+    pub(crate) fn first_hop(self) -> Self {
+        self.payload(NETWORK, 7, 1).is(&[255])
+    }
+
+    /// The destination of a packet of whose family no more has to be asked.
+    pub(crate) fn bare_to(self, net: IpNet) -> Self {
+        self.bare_address(net, false, 0)
     }
 
     /// The type of an ICMPv6 message.

@@ -19,6 +19,7 @@ mod ps;
 mod resume;
 mod run;
 mod sandbox;
+mod sandbox_network;
 mod spec;
 mod start;
 mod state;

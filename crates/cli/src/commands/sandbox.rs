@@ -1,6 +1,6 @@
 //! `sandbox`: run one program in a container made on the spot.
 
-use cofferdam::sandbox::{Network, Sandbox};
+use cofferdam::sandbox::Sandbox;
 use cofferdam::template::Caller;
 use cofferdam::{CreateOptions, TerminalMode};
 use std::io::Read;
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::exec::user_and_group;
 use super::run::in_foreground;
+use super::sandbox_network::NetworkFlags;
 use crate::context::{Context, container_id};
 use crate::failure::{Failure, Outcome};
 use crate::units;
@@ -33,9 +34,6 @@ pub(crate) struct SandboxFlags {
     /// Put an empty directory there, perhaps with a limit of its size (may be repeated)
     #[arg(long, value_name = "DST[:SIZE]")]
     tmpfs: Vec<String>,
-    /// Network: none (loopback only) or host
-    #[arg(long, value_name = "NETWORK", default_value = "none", value_parser = ["none", "host"])]
-    net: String,
     /// Take this directory as the root filesystem instead of the host's
     #[arg(long, value_name = "DIR")]
     rootfs: Option<PathBuf>,
@@ -75,6 +73,8 @@ pub(crate) struct SandboxFlags {
     /// Give the program a terminal of its own
     #[arg(short, long)]
     tty: bool,
+    #[command(flatten)]
+    network: NetworkFlags,
     /// Program and arguments
     #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<String>,
@@ -89,6 +89,7 @@ impl SandboxFlags {
             systemd_cgroup: context.systemd_cgroup,
             no_cgroups: context.no_cgroups,
             rootless: context.rootless,
+            name_service: crate::options::name_service(),
             terminal: if self.tty { TerminalMode::Own } else { TerminalMode::Socket },
             ..CreateOptions::default()
         };
@@ -100,7 +101,7 @@ impl SandboxFlags {
         let mut sandbox = Sandbox::new(program.as_str());
         sandbox
             .args(args.iter().map(String::as_str))
-            .network(if self.net == "host" { Network::Host } else { Network::None })
+            .network(self.network.network()?)
             .read_only(self.read_only)
             .user_namespace(self.user_namespace)
             .hostname(self.hostname.as_str())

@@ -46,12 +46,13 @@ struct Waiting {
     bundle: Bundle,
     wiring: Wiring,
     kill_on_drop: bool,
+    names: Option<cofferdam_net::Running>,
 }
 
 impl Prepared {
     pub(super) fn new(made: Made, bundle: Bundle, wiring: Wiring, kill_on_drop: bool) -> Self {
-        let Made { container, upbringing, plan, .. } = made;
-        Self { container, waiting: Some(Waiting { upbringing, plan, bundle, wiring, kill_on_drop }) }
+        let Made { container, upbringing, plan, names, .. } = made;
+        Self { container, waiting: Some(Waiting { upbringing, plan, bundle, wiring, kill_on_drop, names }) }
     }
 
     /// The container's id.
@@ -106,9 +107,10 @@ impl Prepared {
         let started = waiting.run(&self.container, exec, input, output);
         let (ends, terminal) =
             started.map_err(|e| if waiting.upbringing.is_alive() { e } else { ended() })?;
-        let Waiting { upbringing, kill_on_drop, .. } = self.waiting.take().ok_or_else(ended)?;
+        let Waiting { upbringing, kill_on_drop, names, .. } = self.waiting.take().ok_or_else(ended)?;
         let (pid, pidfd) = upbringing.into_parts()?;
-        let process = Process::new(pid, pidfd, terminal);
+        let mut process = Process::new(pid, pidfd, terminal);
+        process.names = names;
         let ownership = Ownership { removes: true, kill_on_drop };
         Ok(Child::new((self.container.clone(), process), ends, ownership))
     }

@@ -61,16 +61,8 @@ fn namespace(bundle: &Bundle, plan: &NetworkPlan, at: &Pointer) -> Option<Reject
 }
 
 /// What is understood and not made yet.
-fn not_made(plan: &NetworkPlan, at: &Pointer) -> Vec<Reject> {
-    let outward = &plan.outward;
-    let rows = [
-        (outward.masquerade, "masquerade"),
-        (!outward.publish.is_empty(), "publish"),
-        (outward.egress.is_some(), "egress"),
-        (plan.user_mode.is_some(), "user_mode"),
-    ];
-    let asked = rows.iter().filter(|(asked, _)| *asked);
-    asked.map(|(_, key)| Reject::new(at.key(key), "this runtime does not do that")).collect()
+fn not_made(plan: &NetworkPlan, at: &Pointer) -> Option<Reject> {
+    plan.user_mode.map(|_| Reject::new(at.key("user_mode"), "this runtime does not do that"))
 }
 
 /// Whether anything has to be made outside of the child, which sets up loopback by itself.

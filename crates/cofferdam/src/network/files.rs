@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use cofferdam_net::{NetworkPlan, RESOLVED_UPSTREAM, Resolver, hosts};
+use cofferdam_net::{Destination, Listening, NetworkPlan, RESOLVED_UPSTREAM, Resolver, hosts};
 use cofferdam_oci::{Pointer, Reject, Spec};
 use cofferdam_sys::open::{self, O_CLOEXEC, O_DIRECTORY, O_NONBLOCK, O_PATH, O_RDONLY};
 
@@ -42,7 +42,20 @@ pub(super) fn write(plan: &NetworkPlan, spec: &Spec, rootfs: &Path, state: &Path
         new.iter().for_each(|line| text.extend([line, "\n"]));
         file(&state.join(HOSTS), &text)?;
     }
-    if has_dns { file(&state.join(RESOLV_CONF), &resolver(&plan.dns).to_string()) } else { Ok(()) }
+    if !has_dns {
+        return Ok(());
+    }
+    let mut resolver = resolver(&plan.dns);
+    if has_names(plan) {
+        resolver.nameservers = vec![Listening::ADDRESS.into()];
+    }
+    file(&state.join(RESOLV_CONF), &resolver.to_string())
+}
+
+/// Whether the allow-list has names, which our own service finds out.
+fn has_names(plan: &NetworkPlan) -> bool {
+    let list = plan.outward.egress.as_deref().unwrap_or_default();
+    list.iter().any(|allow| matches!(allow.to, Destination::Name(_)))
 }
 
 fn file(path: &Path, text: &str) -> Result<()> {

@@ -5,11 +5,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use cofferdam_net::{Made, Network, NetworkPlan, Site};
+use cofferdam_net::{Made, Network, NetworkPlan, Running, Site};
 use cofferdam_oci::Spec;
 use serde::{Deserialize, Serialize};
 
 use super::NetworkInterface;
+use super::service::{self, NameService, SavedService, Service, Wanted};
 use crate::state::STATE;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -27,6 +28,9 @@ pub(crate) struct SavedNetwork {
     made: Made,
     /// What the container has.
     pub(crate) interfaces: Vec<NetworkInterface>,
+    /// Who finds out what names mean, if that is a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    service: Option<SavedService>,
 }
 
 /// A network about to be made. Dropped before it is kept, it is removed.
@@ -35,6 +39,7 @@ pub(crate) struct Wires {
     site: Site,
     plan: NetworkPlan,
     saved: SavedNetwork,
+    service: Option<Service>,
     keep: bool,
 }
 
@@ -48,8 +53,8 @@ impl Wires {
         // The child sets it up by itself.
         let mut plan = plan.clone();
         plan.loopback = false;
-        let saved = SavedNetwork { directory, made, interfaces: Vec::new() };
-        Ok(Self { site, plan, saved, keep: false })
+        let saved = SavedNetwork { directory, made, interfaces: Vec::new(), service: None };
+        Ok(Self { site, plan, saved, service: None, keep: false })
     }
 
     /// To be written down, each time after one of these methods.
@@ -66,12 +71,33 @@ impl Wires {
         super::files::write(&self.plan, spec, rootfs, state)
     }
 
-    /// Makes the links, in the network namespace of this process.
-    pub(crate) fn make(&mut self, pid: i32) -> Result<()> {
+    /// Makes the links, in the network namespace of this process, and starts whoever finds out what names
+    /// mean. To be written down after that, before [`Self::serve`].
+    pub(crate) fn make(&mut self, pid: i32, state: &Path, names: &NameService) -> Result<()> {
         let path = format!("/proc/{pid}/ns/net");
         let namespace = File::open(&path).map_err(|e| Error::io("opening namespace", &path, &e))?;
         let mut inside = Network::at(&namespace)?;
-        Ok(self.site.make(&self.plan, &mut self.saved.made, &mut inside, &namespace)?)
+        self.site.make(&self.plan, &mut self.saved.made, &mut inside, &namespace)?;
+        let filter = &self.saved.made.filter;
+        let wanted = Wanted { plan: &self.plan, filter, namespace: &namespace, pid, state };
+        if let Some((service, saved)) = wanted.start(names)? {
+            (self.service, self.saved.service) = (Some(service), saved);
+        }
+        Ok(())
+    }
+
+    /// Whether something was started that has to be written down.
+    pub(crate) fn has_more_to_note(&self) -> bool {
+        self.saved.service.is_some()
+    }
+
+    /// Lets whoever finds out what names mean begin; a thread of this process is the caller's.
+    pub(crate) fn serve(&mut self) -> Result<Option<Running>> {
+        match self.service.take() {
+            Some(Service::Program(waiting)) => waiting.go().map(|()| None),
+            Some(Service::Thread(running)) => Ok(Some(running)),
+            None => Ok(None),
+        }
     }
 
     /// It is the container's now.
@@ -83,6 +109,7 @@ impl Wires {
 impl Drop for Wires {
     fn drop(&mut self) {
         if !self.keep {
+            let _ = self.saved.service.iter().try_for_each(service::end);
             let _ = self.site.remove(&self.saved.made);
         }
     }
@@ -103,12 +130,14 @@ fn interface<'a>(
 /// Removes what a container had outside; what has gone already is removed. Links of a network namespace that
 /// is not the caller's have gone with it, or go with the container's.
 pub(crate) fn remove(saved: &SavedNetwork) -> Result<()> {
+    saved.service.iter().try_for_each(service::end)?;
     let host = Network::here()?;
     let here = directory(&host)? == saved.directory;
     let mut made = saved.made.clone();
     if !here {
         made.veths.clear();
         made.bridges.clear();
+        made.filter.clear();
     }
     Ok(Site::new(host, &saved.directory).remove(&made)?)
 }

@@ -144,7 +144,7 @@ fn confined(allowed: &[Allow]) -> Firewall {
     let mut firewall = Firewall::here().unwrap();
     let masquerade = nets(&["10.9.0.2/24", "fd00:9::2/64"]);
     firewall.open("web", &Outward { masquerade, publish: vec![] }).unwrap();
-    firewall.confine("web", "va", &[ip("10.9.0.2"), ip("fd00:9::2")], allowed).unwrap();
+    firewall.confine("web", &[("va", vec![ip("10.9.0.2"), ip("fd00:9::2")])], allowed).unwrap();
     firewall
 }
 
