@@ -110,9 +110,7 @@ pub use counters::network_counters;
 pub use error::{Error, ErrorKind, Result};
 pub use features::features;
 pub use id::ContainerId;
-pub use network::{
-    NETWORK_ANNOTATION, NETWORK_INTERFACES, NameService, NetworkInterface, name_service,
-};
+pub use network::{NETWORK_ANNOTATION, NETWORK_INTERFACES, NameService, NetworkInterface, name_service};
 pub use notify::Notify;
 pub use options::{CreateOptions, ExecOptions, MountCommand, Parent, Streams, TerminalMode};
 pub use process::{ExitStatus, Process};
