@@ -19,6 +19,7 @@ use crate::talk::{self, Event};
 use crate::{Error, ErrorKind, ExitStatus, Result, pid};
 
 pub use crate::in_place::in_place;
+pub use crate::network::site as network_site;
 
 const SIGKILL: i32 = 9;
 /// How long a process may take to end that has closed its socket.

@@ -19,7 +19,7 @@ use crate::plan::{HostEnd, InterfaceKind, InterfacePlan, NetworkPlan};
 use crate::site_outward;
 use crate::{
     AddressSettings, BridgePort, Error, LinkKind, LinkSettings, LinkState, Mac, Network, Peer, Pool,
-    RouteEntry, move_device,
+    move_device,
 };
 
 const UP: LinkSettings = LinkSettings { mac: None, mtu: None, queue_length: None, master: None, up: true };
@@ -173,11 +173,29 @@ impl Site {
         inside: &mut Network,
         namespace: &File,
     ) -> Result<(), Error> {
-        // For a container that asks for its own published port.
-        let hairpin = !plan.outward.publish.is_empty();
-        let mut work =
-            Work { site: self, inside, namespace, hairpin, veths: Vec::new(), arrived: Vec::new() };
-        let done = work.all(plan, made).and_then(|()| work.site.let_out(plan, made));
+        let mut work = Work::new(self, plan, inside, namespace);
+        let made_inside = work.wire(plan, made).and_then(|()| plan.configure(work.inside));
+        let done = made_inside.and_then(|()| work.site.let_out(plan, made));
+        if done.is_err() {
+            work.undo(made);
+        }
+        done
+    }
+
+    /// As [`Self::make`], but for what is done inside ([`NetworkPlan::configure`]), and for what lets a container
+    /// out.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub fn wire(
+        &mut self,
+        plan: &NetworkPlan,
+        made: &mut Made,
+        inside: &mut Network,
+        namespace: &File,
+    ) -> Result<(), Error> {
+        let mut work = Work::new(self, plan, inside, namespace);
+        let done = work.wire(plan, made);
         if done.is_err() {
             work.undo(made);
         }
@@ -315,62 +333,43 @@ struct Work<'a> {
     arrived: Vec<(String, Option<String>)>,
 }
 
-impl Work<'_> {
-    fn all(&mut self, plan: &NetworkPlan, made: &Made) -> Result<(), Error> {
-        if plan.loopback {
-            self.inside.set_up("lo")?;
-        }
+impl<'a> Work<'a> {
+    fn new(site: &'a mut Site, plan: &NetworkPlan, inside: &'a mut Network, namespace: &'a File) -> Self {
+        // For a container that asks for its own published port.
+        let hairpin = !plan.outward.publish.is_empty();
+        Self { site, inside, namespace, hairpin, veths: Vec::new(), arrived: Vec::new() }
+    }
+
+    fn wire(&mut self, plan: &NetworkPlan, made: &Made) -> Result<(), Error> {
         let mut ends = made.veths.iter();
         for interface in &plan.interfaces {
             let end = matches!(interface.kind, InterfaceKind::Veth { .. }).then(|| ends.next()).flatten();
             let made = self.interface(interface, end.map_or("", String::as_str));
             made.map_err(|error| error.for_pointer(&interface.pointer))?;
         }
-        for route in &plan.routes {
-            let said = |error: Error| error.for_pointer(&route.pointer);
-            let link = match &route.interface {
-                Some(name) => {
-                    let gone = || Error::of("adding route", route.route.text(), name, Errno::ENODEV.into());
-                    Some(self.inside.link(name).map_err(said)?.ok_or_else(gone).map_err(said)?.index)
-                }
-                None => None,
-            };
-            let entry = RouteEntry { link, ..route.route.clone() };
-            self.inside.configure(0, &[], AT_ONCE, &[entry]).map_err(said)?;
-        }
         Ok(())
     }
 
     fn interface(&mut self, plan: &InterfacePlan, end: &str) -> Result<(), Error> {
-        let mut left = plan.settings.clone();
         match &plan.kind {
             InterfaceKind::Veth { bridge, bridge_addresses, port, .. } => {
                 let port = BridgePort { hairpin: port.hairpin || self.hairpin, ..*port };
-                self.veth(plan, end, (bridge, bridge_addresses), port)?;
-                left = LinkSettings::default();
+                self.veth(plan, end, (bridge, bridge_addresses), port)
             }
             InterfaceKind::Macvlan { device, mode } => {
                 let parent = self.parent(device)?;
-                self.over(plan, &LinkKind::Macvlan { parent, mode: *mode })?;
-                left = LinkSettings::default();
+                self.over(plan, &LinkKind::Macvlan { parent, mode: *mode })
             }
             InterfaceKind::Ipvlan { device, mode } => {
                 let parent = self.parent(device)?;
-                self.over(plan, &LinkKind::Ipvlan { parent, mode: *mode })?;
-                left = LinkSettings::default();
+                self.over(plan, &LinkKind::Ipvlan { parent, mode: *mode })
             }
             InterfaceKind::Move { device } => {
                 move_device(device, &plan.name, self.namespace)?;
                 self.arrived.push((plan.name.clone(), Some(device.clone())));
+                Ok(())
             }
         }
-        let index = self.inside.set_up(&plan.name)?;
-        if left != LinkSettings::default() {
-            self.inside.change_link(index, &left)?;
-        }
-        let routes: Vec<_> = plan.gateways.iter().map(|gateway| default_route(*gateway, index)).collect();
-        let settings = AddressSettings { no_duplicate_detection: !plan.duplicate_detection };
-        self.inside.configure(index, &plan.addresses, settings, &routes)
     }
 
     fn parent(&mut self, device: &str) -> Result<u32, Error> {
@@ -428,14 +427,6 @@ impl Work<'_> {
         }
         let _ = self.site.remove(&Made { veths, bridges, holder: String::new(), filter });
     }
-}
-
-fn default_route(gateway: std::net::IpAddr, link: u32) -> RouteEntry {
-    let everywhere: IpNet = match gateway {
-        std::net::IpAddr::V4(_) => ipnet::Ipv4Net::default().into(),
-        std::net::IpAddr::V6(_) => ipnet::Ipv6Net::default().into(),
-    };
-    RouteEntry::to(everywhere).via(gateway).over(link)
 }
 
 /// A name of a link that follows from these words: a prefix and seven digits of their FNV-1a hash.

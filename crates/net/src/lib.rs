@@ -14,6 +14,7 @@
 
 mod allow_list;
 mod apply;
+mod configure;
 mod directory;
 mod dns;
 mod egress;

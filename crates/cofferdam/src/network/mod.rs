@@ -13,6 +13,7 @@ mod wires;
 pub(crate) use decide::{decide, is_made, own_files};
 pub(crate) use devices::move_devices;
 pub use service::{NameService, name_service};
+pub use wires::site;
 pub(crate) use wires::{SavedNetwork, Wires, remove, salvage};
 
 /// The annotation by which a configuration asks for a network: a [`cofferdam_net::NetworkSpec`] as JSON.

@@ -46,9 +46,7 @@ pub(crate) struct Wires {
 impl Wires {
     /// Decides all names. Nothing is made yet; `state` is the container's directory.
     pub(crate) fn intend(plan: &NetworkPlan, state: &Path) -> Result<Self> {
-        let host = Network::here()?;
-        let directory = directory(&host)?;
-        let mut site = Site::new(host, &directory);
+        let (mut site, directory) = here()?;
         let made = site.intend(plan, &holder(state))?;
         // The child sets it up by itself.
         let mut plan = plan.clone();
@@ -144,14 +142,32 @@ pub(crate) fn remove(saved: &SavedNetwork) -> Result<()> {
 
 /// Removes what a container had outside whose state cannot be read.
 pub(crate) fn salvage(plan: &NetworkPlan, state: &Path) -> Result<()> {
-    let host = Network::here()?;
-    let directory = directory(&host)?;
-    Ok(Site::new(host, &directory).remove(&Site::suppose(plan, &holder(state)))?)
+    Ok(here()?.0.remove(&Site::suppose(plan, &holder(state)))?)
 }
 
 /// Who has a container's leases.
 fn holder(state: &Path) -> String {
     std::path::absolute(state).unwrap_or_else(|_| state.to_owned()).to_string_lossy().into_owned()
+}
+
+/// The network of the calling thread, with the record of what containers share in it: for crates above this one
+/// whose callers have a process, and no container of the library's.
+///
+/// # Errors
+/// When there is no netlink socket to be had.
+///
+/// ```
+/// let site = cofferdam::launch::network_site()?;
+/// # Ok::<(), cofferdam::Error>(())
+/// ```
+pub fn site() -> Result<Site> {
+    here().map(|(site, _)| site)
+}
+
+fn here() -> Result<(Site, PathBuf)> {
+    let host = Network::here()?;
+    let directory = directory(&host)?;
+    Ok((Site::new(host, &directory), directory))
 }
 
 fn directory(host: &Network) -> Result<PathBuf> {
