@@ -36,9 +36,11 @@ pub(super) fn watch(interval: Duration, format: Format, subjects: &Subjects<'_>,
         }
         let ends: Vec<OwnedFd> = measured.iter().filter_map(|m| m.end.as_ref()?.try_clone().ok()).collect();
         before = measured.into_iter().map(|m| (m.id, m.moment)).collect();
-        next = next.checked_add(interval).unwrap_or(next);
-        // After a stop, or on a machine that is too busy, what was missed is not made up for.
-        next = next.max(Instant::now());
+        let now = Instant::now();
+        if next <= now {
+            // After a stop, or on a machine that is too busy, what was missed is not made up for.
+            next = next.checked_add(interval).unwrap_or(next).max(now);
+        }
         match wait(next, &signals, &mut show, &ends)? {
             Wake::Quit => return Ok(0),
             Wake::Signal(number) => return Ok(SIGNALLED + number),
@@ -157,12 +159,12 @@ fn wait(next: Instant, signals: &Signals, show: &mut Show, ends: &[OwnedFd]) -> 
         drop(wanted);
         while let Some(number) = signals.next() {
             match Signal::from_named_raw(number) {
-                Some(Signal::WINCH) => return Ok(Wake::Tick),
+                Some(Signal::WINCH) if show.screen.is_some() => return Ok(Wake::Tick),
                 Some(Signal::TSTP) => match &show.screen {
                     Some(screen) => screen.suspend()?,
                     None => screen::stop()?,
                 },
-                Some(Signal::CONT | Signal::CHILD | Signal::URG | Signal::PIPE) => {}
+                Some(Signal::WINCH | Signal::CONT | Signal::CHILD | Signal::URG | Signal::PIPE) => {}
                 _ => return Ok(Wake::Signal(number)),
             }
         }

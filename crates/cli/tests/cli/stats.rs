@@ -226,6 +226,28 @@ fn on_a_terminal_q_a_signal_and_the_containers_end_give_it_back() {
 }
 
 #[test]
+fn changes_of_the_terminals_size_put_nothing_off() {
+    let Some(world) = World::new() else { return };
+    world.sleeper();
+    let mut watch = OnTerminal::new(&world, &["--interval=400ms", &world.id]);
+    watch.draws();
+    let pictures = || watch.shown().matches("\x1b[H").count();
+    for columns in 40..70 {
+        let (size, before) =
+            (Winsize { ws_row: 10, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }, pictures());
+        tcsetwinsize(&watch.used, size).unwrap();
+        kill_process(Pid::from_child(&watch.child), Signal::WINCH).unwrap();
+        eventually("a picture of this size", || pictures() > before);
+    }
+    // Thirty intervals are twelve seconds.
+    let (start, before) = (std::time::Instant::now(), pictures());
+    eventually("three pictures", || pictures() >= before + 3);
+    assert!(start.elapsed() < std::time::Duration::from_secs(6), "{:?}", start.elapsed());
+    watch.keys.write_all(b"q").unwrap();
+    watch.ends_with(0);
+}
+
+#[test]
 fn a_watch_of_nobody_in_particular_finds_those_that_start_later() {
     let Some(world) = World::new() else { return };
     world.sleeper();
