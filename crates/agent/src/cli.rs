@@ -6,23 +6,30 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::commands::{
+    check::Check,
     explain::Explain,
     learn::{Learn, UnderWatch},
+    serve::Serve,
 };
 use crate::failure::Outcome;
 
-const ABOUT: &str = "Explains and learns seccomp profiles";
+const ABOUT: &str =
+    "Answers system calls of containers from outside; checks policies, explains and learns profiles";
 
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(name = "cofferdam-agent", version, about = ABOUT, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Cli {
+    #[command(flatten)]
+    serve: Serve,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Check(Check),
     Explain(Explain),
     Learn(Learn),
     /// Not for people: what `learn` starts
@@ -32,7 +39,10 @@ enum Command {
 
 /// Parses, obeys and turns the outcome into an exit code.
 pub(crate) fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let cli = Cli::parse();
+    let Some(command) = cli.command else { return report(cli.serve.execute()) };
+    let outcome = match command {
+        Command::Check(command) => command.execute(),
         Command::Explain(command) => command.execute(),
         Command::Learn(command) => command.execute(),
         Command::UnderWatch(command) => command.execute(),

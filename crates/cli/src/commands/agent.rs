@@ -9,7 +9,7 @@ use crate::failure::{Failure, Outcome};
 /// The program's name.
 const PROGRAM: &str = "cofferdam-agent";
 
-/// Explain seccomp profiles, and learn them from what a workload calls
+/// Answer system calls of containers from outside; explain and learn seccomp profiles
 #[derive(Debug, clap::Args)]
 pub(crate) struct Agent {
     /// What cofferdam-agent takes, see `cofferdam agent --help`

@@ -1,0 +1,125 @@
+//! Directories under another name, device nodes of a list, owners and attributes within limits, the host's files in
+//! the place of others.
+//!
+//! Called by `carry_out`.
+
+use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use cofferdam_notify::{Answer, Call, Errno, Request, Result};
+
+use super::{Context, Done, refuse};
+use crate::policy::device::Device;
+use crate::policy::matching::Pattern;
+use crate::policy::template::Template;
+
+/// capabilities(7).
+const CAP_CHOWN: u32 = 0;
+const CAP_SYS_ADMIN: u32 = 21;
+const CAP_MKNOD: u32 = 27;
+const S_IFMT: u32 = 0o170_000;
+const S_IFCHR: u32 = 0o020_000;
+const S_IFBLK: u32 = 0o060_000;
+
+/// Makes the directory with the suffix behind its name, as the caller would: with its rights, umask and root.
+pub(super) fn mkdir(suffix: &Template, context: &Context, request: &Request) -> Result<Done> {
+    let Call::Mkdir { dir, path, mode } = request.call()? else {
+        return Ok(refuse(Errno::ENOSYS, "no mkdir"));
+    };
+    // `mkdir name/` makes `name`.
+    let name = path.to_bytes();
+    let end = name.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);
+    let name = name.get(..end).unwrap_or_default();
+    if name.is_empty() {
+        return Ok(refuse(if path.is_empty() { Errno::ENOENT } else { Errno::EEXIST }, "no name"));
+    }
+    let suffix = suffix.render(&context.container);
+    let Ok(path) = CString::new([name, suffix.as_bytes()].concat()) else {
+        return Ok(refuse(Errno::EINVAL, "the suffix has a null byte"));
+    };
+    let reason = path.to_string_lossy().into_owned();
+    let actor = context.actors.for_caller(request)?;
+    Ok(Done { answer: actor.perform(&Call::Mkdir { dir, path, mode })?, reason })
+}
+
+/// Makes a device node if its number is on the list, and what is no device as the caller would.
+pub(super) fn mknod(devices: &[Device], context: &Context, request: &Request) -> Result<Done> {
+    let call = request.call()?;
+    let Call::Mknod { mode, device: (major, minor), .. } = &call else {
+        return Ok(refuse(Errno::ENOSYS, "no mknod"));
+    };
+    let kind = mode & S_IFMT;
+    let actor = context.actors.for_caller(request)?;
+    if kind != S_IFCHR && kind != S_IFBLK {
+        return Ok(actor.perform(&call)?.into());
+    }
+    let block = kind == S_IFBLK;
+    let name = format!("{} {major}:{minor}", if block { 'b' } else { 'c' });
+    if !devices.iter().any(|device| device.holds(block, *major, *minor)) {
+        return Ok(refuse(Errno::EPERM, format!("{name} is not on the list")));
+    }
+    // The right to make devices is asked for over the host's user namespace.
+    let actor = actor.outside_user_namespace().granting(CAP_MKNOD);
+    Ok(Done { answer: actor.perform(&call)?, reason: name })
+}
+
+/// Changes owners to ids of the ranges; -1, which changes nothing, is always allowed.
+pub(super) fn chown(
+    uids: &[RangeInclusive<u32>],
+    gids: &[RangeInclusive<u32>],
+    context: &Context,
+    request: &Request,
+) -> Result<Done> {
+    let call = request.call()?;
+    let Call::Chown { uid, gid, .. } = &call else { return Ok(refuse(Errno::ENOSYS, "no chown")) };
+    let within = |ranges: &[RangeInclusive<u32>], id: u32| {
+        id == u32::MAX || ranges.iter().any(|range| range.contains(&id))
+    };
+    let reason = format!("{}:{}", uid.cast_signed(), gid.cast_signed());
+    if !within(uids, *uid) || !within(gids, *gid) {
+        return Ok(refuse(Errno::EPERM, format!("{reason} is not within the limits")));
+    }
+    let actor = context.actors.for_caller(request)?.granting(CAP_CHOWN);
+    Ok(Done { answer: actor.perform(&call)?, reason })
+}
+
+/// Sets attributes of the list. Those of `trusted.` need a right over the host's user namespace, which is given; for
+/// others the caller's own rights count.
+pub(super) fn setxattr(
+    names: &[Pattern],
+    max_size: usize,
+    context: &Context,
+    request: &Request,
+) -> Result<Done> {
+    let call = request.call()?;
+    let Call::SetXattr(xattr) = &call else { return Ok(refuse(Errno::ENOSYS, "no setxattr")) };
+    let reason = xattr.name.to_string_lossy().into_owned();
+    if !names.iter().any(|pattern| pattern.holds(&reason)) {
+        return Ok(refuse(Errno::EPERM, format!("{reason} is not on the list")));
+    }
+    if xattr.value.len() > max_size {
+        return Ok(refuse(Errno::E2BIG, format!("{reason}: {} bytes", xattr.value.len())));
+    }
+    let mut actor = context.actors.for_caller(request)?;
+    if reason.starts_with("trusted.") {
+        actor = actor.outside_user_namespace().granting(CAP_SYS_ADMIN);
+    }
+    Ok(Done { answer: actor.perform(&call)?, reason })
+}
+
+/// Gives a file of the host's, read-only, for a name of the list; opens what else is asked for as the caller would.
+pub(super) fn open(files: &BTreeMap<String, PathBuf>, context: &Context, request: &Request) -> Result<Done> {
+    let call = request.call()?;
+    let Call::Open { path, how, .. } = &call else { return Ok(refuse(Errno::ENOSYS, "no open")) };
+    let Some(source) = path.to_str().ok().and_then(|path| files.get(path)) else {
+        return Ok(context.actors.for_caller(request)?.perform(&call)?.into());
+    };
+    let reason = source.display().to_string();
+    if how.writes() {
+        return Ok(refuse(Errno::EACCES, format!("{reason} is read-only")));
+    }
+    let file = std::fs::File::open(source).map_err(|e| Errno(e.raw_os_error().unwrap_or(Errno::EIO.0)))?;
+    Ok(Done { answer: Answer::descriptor(file.into(), how.cloexec()), reason })
+}

@@ -1,0 +1,78 @@
+//! Carrying out what the policy decided, for one call.
+//!
+//! Called by `serve`. What a rule may look at is in the policy; here is what is done: arguments are read once
+//! (`Request::call`), judged, and acted upon as they were read, by helpers in the caller's namespaces
+//! (`cofferdam_notify::Actors`). Whatever fails on the way is an errno for the caller.
+
+mod facts;
+mod files;
+mod group;
+mod mounts;
+mod network;
+mod programs;
+
+use cofferdam_notify::{Actors, Answer, Request, Result};
+
+pub(crate) use group::Group;
+pub(crate) use mounts::First;
+
+use crate::policy::{Action, Container};
+
+/// What handlers need to know of a container.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) container: Container,
+    /// The processes that belong together.
+    pub(crate) group: Group,
+    /// What its runtime mounted.
+    pub(crate) mounts: First,
+    /// Who acts in its namespaces.
+    pub(crate) actors: Actors,
+    /// When its listener came.
+    pub(crate) since: std::time::Instant,
+}
+
+/// The answer, and what the audit log is told of it.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) answer: Answer,
+    pub(crate) reason: String,
+}
+
+impl From<Answer> for Done {
+    fn from(answer: Answer) -> Self {
+        Self { answer, reason: String::new() }
+    }
+}
+
+/// Does it.
+pub(crate) fn carry_out(action: &Action, context: &Context, request: &Request) -> Result<Done> {
+    Ok(match action {
+        Action::Errno { errno, reason } => {
+            Done { answer: Answer::Errno(*errno), reason: reason.clone().unwrap_or_default() }
+        }
+        Action::Return { value } => Answer::Value(*value).into(),
+        Action::Continue { because } => {
+            Done { answer: Answer::proceed(because.clone()), reason: because.clone() }
+        }
+        Action::Kill => context.group.kill(request)?,
+        Action::Freeze => context.group.freeze(request)?,
+        Action::Mkdir { suffix } => files::mkdir(suffix, context, request)?,
+        Action::Mknod { devices } => files::mknod(devices, context, request)?,
+        Action::Mount { file_systems, need_cap_admin } => {
+            mounts::mount(file_systems, *need_cap_admin, context, request)?
+        }
+        Action::Chown { uids, gids } => files::chown(uids, gids, context, request)?,
+        Action::Setxattr { names, max_size } => files::setxattr(names, *max_size, context, request)?,
+        Action::Open { files } => files::open(files, context, request)?,
+        Action::Network { allow } => network::reach(allow, context, request)?,
+        Action::Sysinfo => facts::sysinfo(context, request)?,
+        Action::Delay { paths, delay } => programs::delay(paths, *delay, request)?,
+        Action::Sidecars { containers, delay } => programs::sidecars(containers, *delay, context, request),
+    })
+}
+
+/// A refusal with its reason.
+fn refuse(errno: cofferdam_notify::Errno, reason: impl Into<String>) -> Done {
+    Done { answer: Answer::Errno(errno), reason: reason.into() }
+}
