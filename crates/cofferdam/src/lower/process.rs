@@ -165,8 +165,28 @@ pub(super) fn scheduling(p: &mut Program, process: &ProcessPlan) {
     }
 }
 
-/// The last steps: limits (which could keep us from opening files), no_new_privs and the filter (which
-/// could keep us from anything), the last rights, the program.
+fn filter(p: &mut Program, process: &ProcessPlan) {
+    if let Some(filter) = &process.seccomp {
+        let pointer = Pointer::new("/linux/seccomp");
+        let op = Op::Seccomp { flags: filter.flags(), filter: &filter.bytes() };
+        p.step("installing the seccomp filter", "", &pointer, op);
+    }
+}
+
+fn capabilities(p: &mut Program, process: &ProcessPlan) {
+    let caps = &process.caps;
+    let op = Op::Capabilities {
+        permitted: caps.permitted,
+        effective: caps.effective,
+        inheritable: caps.inheritable,
+        ambient: caps.ambient,
+        keep: 0,
+    };
+    p.step("setting capabilities", "", &process.pointer.key("capabilities"), op);
+}
+
+/// The last steps: limits (which could keep us from opening files), the last rights and the filter (which could
+/// keep us from anything), the program. Without no_new_privs the filter needs a right, which goes after it.
 pub(super) fn last(p: &mut Program, process: &ProcessPlan, preserve_fds: u32) {
     for limit in &process.rlimits {
         let op = Op::Rlimit { resource: limit.resource, soft: limit.soft, hard: limit.hard };
@@ -176,21 +196,12 @@ pub(super) fn last(p: &mut Program, process: &ProcessPlan, preserve_fds: u32) {
     p.own("marking descriptors", Op::CloexecFrom { first: preserve_fds.saturating_add(3) });
     if process.no_new_privs {
         p.step("setting no_new_privs", "", &at.key("noNewPrivileges"), Op::NoNewPrivs {});
+        capabilities(p, process);
+        filter(p, process);
+    } else {
+        filter(p, process);
+        capabilities(p, process);
     }
-    if let Some(filter) = &process.seccomp {
-        let pointer = Pointer::new("/linux/seccomp");
-        let op = Op::Seccomp { flags: filter.flags(), filter: &filter.bytes() };
-        p.step("installing the seccomp filter", "", &pointer, op);
-    }
-    let caps = &process.caps;
-    let op = Op::Capabilities {
-        permitted: caps.permitted,
-        effective: caps.effective,
-        inheritable: caps.inheritable,
-        ambient: caps.ambient,
-        keep: 0,
-    };
-    p.step("setting capabilities", "", &at.key("capabilities"), op);
     let argv = crate::program::list(process.args.iter().map(String::as_str));
     let env = crate::program::list(process.env.iter().map(String::as_str));
     let op = Op::Exec {

@@ -18,6 +18,7 @@ mod exec_in;
 mod init;
 mod mount_commands;
 mod networks;
+mod profiles;
 mod roles;
 mod samples;
 mod world;
