@@ -128,6 +128,21 @@ facts! {
         assert!(out.ok().starts_with("kept\n") && out.stdout.contains("fd.3=") && !out.stdout.contains("fd.4="), "{out}");
     }
 
+    fn another_process_is_handed_files_too_and_writes_to_them(t) {
+        let c = t.bundle().start();
+        let files = ["one", "two"].map(|name| t.dir.join(name));
+        let (root, runtime) = (t.dir.join("state"), t.runtime.path.display());
+        let script = format!(
+            "exec 3>{} 4>{}; exec {runtime} --root {} exec --preserve-fds 2 {} sh -c 'echo 1 >&3; echo 2 >&4; probe fdinfo'",
+            files[0].display(), files[1].display(), root.display(), c.id
+        );
+        let out = t.finish(t.command("/bin/sh".as_ref()).args(["-c", &script]));
+        let open: Vec<_> = out.ok().lines().filter(|l| l.starts_with("fd.")).map(|l| &l[..4]).collect();
+        assert_eq!(open, ["fd.0", "fd.1", "fd.2", "fd.3", "fd.4"], "{out}");
+        let written = files.map(|file| std::fs::read_to_string(file).unwrap());
+        assert_eq!(written, ["1\n", "2\n"]);
+    }
+
     fn other_descriptors_are_not_inherited(t) {
         let mut b = t.bundle();
         b.args(&["probe", "fdinfo"]).write();
