@@ -35,9 +35,8 @@ pub(super) struct Exec {
     systemd: bool,
     #[command(flatten)]
     which: Which,
-    /// Take this configuration instead of container.json in the data directory
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
     #[command(flatten)]
     process: Process,
     /// Program and arguments, or the function's
@@ -72,26 +71,17 @@ impl Exec {
                 "systemd cannot make cgroups for this version of cofferdam, which makes them itself",
             );
         }
-        if self.func == Function::Exec && self.words.is_empty() {
-            return Err(Failure::new("there is no program to run (hint: exec PROGRAM [ARG]...)"));
-        }
         if let Some(pid) = setting.nspid {
-            let config = self.configuration(None)?;
+            let mut config = self.source.config.as_deref().map(|file| config::read(file, &setting.log));
+            let mut config = config.take().transpose()?.unwrap_or_default();
+            self.process.change(&mut config)?;
             return self.enter(setting, &of_process(setting, pid)?, &config);
         }
-        let place = Place::to_start(setting, &self.which, self.config.is_some())?;
-        let config = self.configuration(place.config())?;
+        let place = Place::to_start(setting, &self.which, self.source.config.is_some())?;
+        let mut config = self.source.configuration(&place, &self.which, &setting.log)?;
+        self.process.change(&mut config)?;
         let place = place.outside(setting, &config.root_fs)?;
         self.start_or_enter(setting, &place, config)
-    }
-
-    fn configuration(&self, file: Option<PathBuf>) -> Result<Config, Failure> {
-        let mut config = match self.config.clone().or(file) {
-            Some(file) => config::read(&file)?,
-            None => Config::default(),
-        };
-        self.process.change(&mut config)?;
-        Ok(config)
     }
 
     fn start_or_enter(&self, setting: &Setting, place: &Place, mut config: Config) -> Outcome {
