@@ -377,3 +377,27 @@ facts! {
         }
     }
 }
+
+cofferdam_tests::own! {
+    fn a_filter_that_refuses_capset_and_prctl_leaves_no_right_behind(t) {
+        let caps = json!(["CAP_KILL", "CAP_CHOWN"]);
+        let some = json!({"bounding": caps, "permitted": caps, "effective": ["CAP_KILL"]});
+        let ambient = json!({"bounding": caps, "permitted": caps, "effective": caps, "inheritable": caps, "ambient": ["CAP_KILL"]});
+        for (uid, sets, nnp) in
+            [(0, &some, false), (0, &ambient, false), (1000, &ambient, false), (1000, &some, false), (0, &some, true)]
+        {
+            let mut seen = Vec::new();
+            for rules in [json!([]), json!([{"names": ["capset", "prctl"], "action": "SCMP_ACT_ERRNO"}])] {
+                let mut b = t.bundle();
+                b.set("/linux/seccomp", profile(rules)).set("/process/capabilities", sets.clone());
+                b.set("/process/user", json!({"uid": uid, "gid": uid})).set("/process/noNewPrivileges", nnp);
+                b.set("/process/rlimits", json!([{"type": "RLIMIT_NOFILE", "hard": 100, "soft": 100}]));
+                // Shells ask for nothing of that kind.
+                b.args(&["sh", "-c", "grep -E '^(Cap|Seccomp:)' /proc/self/status; ulimit -n"]);
+                seen.push(b.run().ok().to_owned());
+            }
+            assert!(seen[0].contains("CapBnd:\t0000000000000021") && seen[0].contains("Seccomp:\t2"), "{}", seen[0]);
+            assert_eq!(seen[0], seen[1], "{uid} {sets} {nnp}");
+        }
+    }
+}

@@ -3,6 +3,7 @@
 mod classic;
 mod convert;
 mod entering;
+mod flags;
 mod leaving;
 mod measuring;
 mod terminal;

@@ -99,10 +99,7 @@ impl State {
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self, dir: &Path) -> Result<()> {
-        let (new, path) = (dir.join("state.json.new"), dir.join(FILE));
-        let failed = |e: &std::io::Error| Error::io("writing the state", &path, e);
-        let bytes = serde_json::to_vec(self).map_err(|e| failed(&e.into()))?;
-        fs::write(&new, bytes).and_then(|()| fs::rename(&new, &path)).map_err(|e| failed(&e))
+        state_file::write(dir, self)
     }
 
     /// Reads it. libcontainer's `GetState`.

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use cofferdam::{Error, ErrorKind, Result};
 use cofferdam_oci::MAX_DOCUMENT;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The file's name in a container's data directory.
@@ -41,6 +42,14 @@ pub(crate) fn read(dir: &Path) -> Result<Vec<u8>> {
         return Err(told(&format!("longer than {MAX_DOCUMENT} bytes")));
     }
     Ok(bytes)
+}
+
+/// Writes it: it is whole or as it was.
+pub(crate) fn write(dir: &Path, state: &impl Serialize) -> Result<()> {
+    let (new, path) = (dir.join("state.json.new"), dir.join(FILE));
+    let failed = |e: &std::io::Error| Error::io("writing the state", &path, e);
+    let bytes = serde_json::to_vec(state).map_err(|e| failed(&e.into()))?;
+    std::fs::write(&new, bytes).and_then(|()| std::fs::rename(&new, &path)).map_err(|e| failed(&e))
 }
 
 /// A state of either generation. `judge` says what is wrong with one whose JSON is right.

@@ -9,7 +9,7 @@ use cofferdam::{Container, Error, ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::state::start_time;
-use crate::{Config, NamespaceType, state_file};
+use crate::{Config, Core, NamespaceType, NetworkState, State, state_file};
 
 /// Every namespace that version 2 knows.
 const NAMESPACES: [NamespaceType; 6] = [
@@ -141,6 +141,39 @@ impl StateV2 {
     pub fn get(dir: &Path) -> Result<Self> {
         let named = |e: Error| e.with_object(dir.join(state_file::FILE).display().to_string());
         Self::parse(&state_file::read(dir)?).map_err(named)
+    }
+
+    /// Writes `state.json` in `dir` with the members of both generations: this one's, and those of `own`, by which
+    /// [`crate::namespaces::exec_in`] enters. The file is whole or as it was.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    ///
+    /// ```
+    /// use cofferdam_nsinit::{State, StateV2};
+    /// let dir = std::env::temp_dir().join(format!("nsinit-both-{}", std::process::id()));
+    /// std::fs::create_dir_all(&dir).unwrap();
+    /// let own = State { init_pid: 4711, init_start_time: "12".into(), ..State::default() };
+    /// let start = own.init_start_time.clone();
+    /// let state = StateV2 { id: "box".into(), init_process_pid: 4711, init_process_start: start, ..StateV2::default() };
+    /// state.save_beside(&own, &dir)?;
+    /// assert_eq!((StateV2::get(&dir)?, State::get(&dir)?), (state, own));
+    /// # std::fs::remove_dir_all(&dir).unwrap();
+    /// # Ok::<(), cofferdam::Error>(())
+    /// ```
+    pub fn save_beside(&self, own: &State, dir: &Path) -> Result<()> {
+        #[derive(Serialize)]
+        struct Both<'a> {
+            #[serde(flatten)]
+            new: &'a StateV2,
+            init_pid: i32,
+            init_start_time: &'a str,
+            network_state: &'a NetworkState,
+            core: Option<&'a Core>,
+        }
+        let State { init_pid, init_start_time, network_state, core, .. } = own;
+        let core = core.as_ref();
+        state_file::write(dir, &Both { new: self, init_pid: *init_pid, init_start_time, network_state, core })
     }
 
     /// Its configuration.

@@ -1,11 +1,14 @@
 //! Standing in for a container's process: its terminal is the caller's, signals go to it, its status comes back.
 
 use cofferdam::{Child, TerminalSize};
-use cofferdam_nsinit::namespaces::Io;
+use cofferdam_nsinit::namespaces::{self, Io};
+use cofferdam_nsinit::{Config, State};
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use super::process::Process;
+use super::setting::Setting;
 use crate::failure::{Failure, Outcome};
 use crate::foreground::{self, Signals};
 use crate::log::Log;
@@ -34,6 +37,23 @@ pub(super) fn io(host: Option<&RawTerminal>) -> Io {
         height: size.map_or(0, |size| size.ws_row.into()),
         width: size.map_or(0, |size| size.ws_col.into()),
     })
+}
+
+/// Runs a program in a container that runs, and stays with it.
+pub(super) fn enter(
+    setting: &Setting,
+    state: &State,
+    config: &Config,
+    args: &[String],
+    console: Option<&Path>,
+) -> Outcome {
+    let host = Process::terminal(config, console)?;
+    let signals = Signals::take()?;
+    let mut outcome = None;
+    let status = namespaces::exec_in(config, state, args, io(host.as_ref()), |child| {
+        outcome = Some(attend(child, &signals, host, &setting.log));
+    })?;
+    outcome.unwrap_or(Ok(status))
 }
 
 /// Stays with a process until it ends. `host` is the caller's terminal when the process has its own.

@@ -15,10 +15,6 @@ use crate::output;
 /// The configuration's name in a data directory.
 pub(super) const FILE: &str = "container.json";
 
-/// The environment where a configuration has no place for one.
-const ENVIRONMENT: [&str; 3] =
-    ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME=nsinit", "TERM=xterm"];
-
 /// What a container is to be like.
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Source {
@@ -37,14 +33,10 @@ impl Source {
         which: &Which,
         log: &Log,
     ) -> Result<Configuration, Failure> {
-        let mut config = match self.config.clone().or_else(|| place.config()) {
-            Some(file) => self.beside(&file, log)?,
-            None => self.instead(which)?,
-        };
-        if config.generation == Generation::V2 && config.environment.is_empty() {
-            config.environment = ENVIRONMENT.map(str::to_owned).to_vec();
+        match self.config.clone().or_else(|| place.config()) {
+            Some(file) => self.beside(&file, log),
+            None => self.instead(which),
         }
-        Ok(config)
     }
 
     fn beside(&self, file: &Path, log: &Log) -> Result<Configuration, Failure> {
@@ -64,7 +56,8 @@ impl Source {
 
     fn instead(&self, which: &Which) -> Result<Configuration, Failure> {
         let here = match &self.create.rootfs {
-            Some(_) => PathBuf::from("/"),
+            // It only lends the cgroup its name.
+            Some(_) => std::env::current_dir().unwrap_or_default(),
             None => PathBuf::from(here()?),
         };
         let config = self.create.template().config(&here).map_err(cofferdam::Error::rejected)?;
@@ -122,10 +115,7 @@ pub(super) struct Config {
 impl Config {
     pub(super) fn execute(self, setting: &Setting) -> Outcome {
         let place = Place::to_start(setting, &self.which, self.source.config.is_some())?;
-        let config = match self.source.config.clone().or_else(|| place.config()) {
-            Some(file) => self.source.beside(&file, &setting.log)?,
-            None => self.source.instead(&self.which)?,
-        };
+        let config = self.source.configuration(&place, &self.which, &setting.log)?;
         let text = match config.generation {
             Generation::V2 => output::pretty(&config.to_v2(), "\t")?,
             _ => output::pretty(&config, "\t")?,

@@ -64,7 +64,7 @@ pub(super) struct CreateFlags {
     process_label: Option<String>,
     /// Directory of the root file system [default: the current one]
     #[arg(long, value_name = "DIR", help_heading = HEADING)]
-    rootfs: Option<String>,
+    pub(super) rootfs: Option<String>,
     /// Capabilities, limits and system calls: high, medium or low; also beside a configuration
     #[arg(long, value_name = "PROFILE", help_heading = HEADING)]
     pub(super) security: Option<Security>,

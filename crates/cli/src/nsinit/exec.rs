@@ -4,15 +4,15 @@ use cofferdam::ErrorKind;
 use cofferdam_nsinit::namespaces::{self, default_create_command, default_setup_command};
 use cofferdam_nsinit::{Config, State};
 use std::cell::OnceCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::config::{self, Source};
 use super::functions::{self, Function};
 use super::place::{Place, Which, of_process};
 use super::setting::Setting;
-use super::{attend, config};
+use super::{attend, process::Process};
 use crate::failure::{Failure, Outcome};
 use crate::foreground::Signals;
-use crate::raw_terminal::RawTerminal;
 
 /// How often a container that another one starts and ends meanwhile is tried for.
 const TRIES: u32 = 16;
@@ -36,65 +36,52 @@ pub(super) struct Exec {
     #[command(flatten)]
     which: Which,
     #[command(flatten)]
-    source: Source,
-    #[command(flatten)]
     process: Process,
-    /// Program and arguments, or the function's
+    #[command(flatten)]
+    source: Source,
+    /// Program and arguments [default: those of the configuration], or the function's
     #[arg(value_name = "PROGRAM", trailing_var_arg = true, allow_hyphen_values = true)]
     words: Vec<String>,
 }
 
-/// The process, as far as the configuration does not say it.
-#[derive(Debug, Default, clap::Args)]
-pub(super) struct Process {
-    /// Give the program a terminal
-    #[arg(short, long)]
-    tty: bool,
-    /// Who the program runs as, by the container's /etc/passwd and /etc/group
-    #[arg(short, long, value_name = "USER[:GROUP]")]
-    user: Option<String>,
-    /// Directory that the program starts in
-    #[arg(long, value_name = "DIR")]
-    cwd: Option<String>,
-    /// Set an environment variable (may be repeated)
-    #[arg(long, value_name = "NAME=VALUE")]
-    env: Vec<String>,
-}
-
 impl Exec {
-    pub(super) fn execute(self, setting: &Setting) -> Outcome {
+    pub(super) fn execute(mut self, setting: &Setting) -> Outcome {
         if self.list {
             return functions::list();
         }
         if self.systemd {
-            setting.log.warning(
-                "systemd cannot make cgroups for this version of cofferdam, which makes them itself",
-            );
+            setting
+                .log
+                .warning("systemd makes no cgroups for this version of cofferdam, which makes them itself");
         }
         if let Some(pid) = setting.nspid {
-            let mut config = self.source.config.as_deref().map(|file| config::read(file, &setting.log));
-            let mut config = config.take().transpose()?.unwrap_or_default();
-            self.process.change(&mut config)?;
-            return self.enter(setting, &of_process(setting, pid)?, &config);
+            let state = of_process(setting, pid)?;
+            let file =
+                self.source.config.as_deref().map(|file| config::read(file, &setting.log)).transpose()?;
+            return self.enter(setting, &state, file.unwrap_or_default());
         }
         let place = Place::to_start(setting, &self.which, self.source.config.is_some())?;
-        let mut config = self.source.configuration(&place, &self.which, &setting.log)?;
-        self.process.change(&mut config)?;
+        let kept = if self.source.config.is_none() { place.kept()? } else { None };
+        if let Some((state, config)) = kept {
+            return self.enter(setting, &state, config);
+        }
+        let config = self.source.configuration(&place, &self.which, &setting.log)?;
         let place = place.outside(setting, &config.root_fs)?;
         self.start_or_enter(setting, &place, config)
     }
 
-    fn start_or_enter(&self, setting: &Setting, place: &Place, mut config: Config) -> Outcome {
+    fn start_or_enter(&mut self, setting: &Setting, place: &Place, mut config: Config) -> Outcome {
         let mut beaten = None;
         for _ in 0..TRIES {
             if let Some(state) = place.state()?.filter(State::is_alive) {
-                return self.enter(setting, &state, &config);
+                return self.enter(setting, &state, config);
             }
             if self.func != Function::Exec {
                 place.running()?;
             }
+            self.prepare(&mut config)?;
             if config.root_fs.is_empty() {
-                config.root_fs = here()?;
+                config.root_fs = config::here()?;
             }
             match self.start(setting, place, &config)? {
                 Ok(status) => return Ok(status),
@@ -102,6 +89,18 @@ impl Exec {
             }
         }
         Err(beaten.unwrap_or_else(|| Failure::new("the container neither runs nor can it be started")))
+    }
+
+    /// Puts the flags into a configuration, and its program into the words where these name none.
+    fn prepare(&mut self, config: &mut Config) -> Result<(), Failure> {
+        self.process.change(config)?;
+        if self.words.is_empty() {
+            self.words = std::mem::take(&mut config.args);
+        }
+        if self.words.is_empty() {
+            return Err(Failure::new("there is no program to run (hint: exec PROGRAM [ARG]...)"));
+        }
+        Ok(())
     }
 
     /// Starts a container and stays with it. The inner error: another one was faster, or has just ended.
@@ -122,6 +121,9 @@ impl Exec {
         let (io, args) = (attend::io(host.as_ref()), &self.words);
         let status =
             namespaces::exec(config, io, place.dir(), args, &create, &default_setup_command, |child| {
+                if let Err(failure) = place.keep(child.container(), config) {
+                    setting.log.warning(failure.message());
+                }
                 outcome = signals.get().map(|signals| attend::attend(child, signals, host, &setting.log));
             });
         place.unmake();
@@ -134,64 +136,17 @@ impl Exec {
         }
     }
 
-    fn enter(&self, setting: &Setting, state: &State, config: &Config) -> Outcome {
+    fn enter(&mut self, setting: &Setting, state: &State, mut config: Config) -> Outcome {
+        if self.source.create.any() {
+            setting.log.warning("the container runs already: flags that say how it is made mean nothing now");
+        }
         match self.func {
             Function::Mknod => functions::mknod(&functions::target(state)?, &self.words),
             Function::Ip => functions::ip(&functions::target(state)?, &self.words),
-            Function::Exec => enter(setting, state, config, &self.words, setting.console.as_deref()),
+            Function::Exec => {
+                self.prepare(&mut config)?;
+                attend::enter(setting, state, &config, &self.words, setting.console.as_deref())
+            }
         }
-    }
-}
-
-/// The current directory, which is the root file system where nothing else is said.
-fn here() -> Result<String, Failure> {
-    let here = std::env::current_dir().map_err(|error| Failure::io("find the current directory", &error))?;
-    let here = here.to_str().filter(|here| *here != "/");
-    here.map(str::to_owned).ok_or_else(|| {
-        Failure::new(
-            "no root file system is named, and the current directory can be none (hint: give root_fs)",
-        )
-    })
-}
-
-/// Runs a program in a container and stays with it.
-pub(super) fn enter(
-    setting: &Setting,
-    state: &State,
-    config: &Config,
-    args: &[String],
-    console: Option<&Path>,
-) -> Outcome {
-    let host = Process::terminal(config, console)?;
-    let signals = Signals::take()?;
-    let mut outcome = None;
-    let status = namespaces::exec_in(config, state, args, attend::io(host.as_ref()), |child| {
-        outcome = Some(attend::attend(child, &signals, host, &setting.log));
-    })?;
-    outcome.unwrap_or(Ok(status))
-}
-
-impl Process {
-    fn change(&self, config: &mut Config) -> Result<(), Failure> {
-        config.tty |= self.tty;
-        if let Some(user) = &self.user {
-            config.user.clone_from(user);
-        }
-        if let Some(cwd) = &self.cwd {
-            config.working_dir.clone_from(cwd);
-        }
-        for variable in &self.env {
-            let name = variable.split_once('=').map(|(name, _)| name).filter(|name| !name.is_empty());
-            let name = name.ok_or_else(|| Failure::new(format!("--env {variable:?} is not NAME=VALUE")))?;
-            config.environment.retain(|own| own.split('=').next() != Some(name));
-            config.environment.push(variable.clone());
-        }
-        Ok(())
-    }
-
-    /// The caller's terminal, if the program is to have one of its own.
-    fn terminal(config: &Config, console: Option<&Path>) -> Result<Option<RawTerminal>, Failure> {
-        console.map(attend::take_console).transpose()?;
-        (config.tty || console.is_some()).then(RawTerminal::find).transpose()
     }
 }

@@ -8,7 +8,7 @@ use cofferdam_nsenter::{Inside, Interface, Set, Target};
 use cofferdam_nsinit::{Config, State};
 use std::path::{Path, PathBuf};
 
-use super::exec::enter;
+use super::attend::enter;
 use super::place::of_process;
 use super::setting::Setting;
 use crate::failure::{Failure, Outcome};

@@ -31,7 +31,7 @@ impl Init {
         let number =
             number.ok_or_else(|| Failure::new("the variable pipe is not the number of a descriptor"))?;
         let dir = setting.data_path.as_deref().unwrap_or_else(|| ".".as_ref());
-        let config = config::read(&dir.join(config::FILE))?;
+        let config = config::read(&dir.join(config::FILE), &setting.log)?;
         let pipe = namespaces::inherited_pipe(number)?;
         match namespaces::init(&config, ".".as_ref(), setting.console.as_deref(), pipe, &self.command)? {}
     }

@@ -8,12 +8,14 @@ mod attend;
 mod checkpoint;
 mod config;
 mod convert;
+mod create_flags;
 mod exec;
 mod functions;
 mod init;
 mod oom;
 mod pause;
 mod place;
+mod process;
 mod setting;
 mod state;
 mod stats;
@@ -48,6 +50,7 @@ struct Nsinit {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Checkpoint(checkpoint::Checkpoint),
+    Config(Box<config::Config>),
     Convert(convert::Convert),
     Exec(Box<exec::Exec>),
     Init(init::Init),
@@ -65,6 +68,7 @@ impl Command {
     fn execute(self, setting: &Setting) -> Outcome {
         match self {
             Self::Checkpoint(command) => command.execute(setting),
+            Self::Config(command) => command.execute(setting),
             Self::Convert(command) => command.execute(setting),
             Self::Exec(command) => command.execute(setting),
             Self::Init(command) => command.execute(setting),

@@ -4,7 +4,7 @@
 //! directory of its own below a root. Either is found by the same command line.
 
 use cofferdam::{Container, ErrorKind};
-use cofferdam_nsinit::State;
+use cofferdam_nsinit::{Config, State, StateV2};
 use std::fs::DirBuilder;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -47,7 +47,7 @@ impl Place {
         let is_here = |here: &Path| here.join(STATE).exists() || here.join(config::FILE).exists();
         let place = Self::find(setting, which, is_here)?;
         match place.config().filter(|file| file.exists()) {
-            Some(file) => place.outside(setting, &config::read(&file)?.root_fs),
+            Some(file) => place.outside(setting, &config::read(&file, &setting.log)?.root_fs),
             None => Ok(place),
         }
     }
@@ -113,6 +113,29 @@ impl Place {
         if let Self::Named(dir) = self {
             // A container of that name that another one has started meanwhile keeps it.
             let _ = std::fs::remove_dir(dir);
+        }
+    }
+
+    /// A container with a name that runs, and the configuration that it was started with.
+    pub(super) fn kept(&self) -> Result<Option<(State, Config)>, Failure> {
+        let Self::Named(dir) = self else { return Ok(None) };
+        let Some(state) = self.state()?.filter(State::is_alive) else { return Ok(None) };
+        match StateV2::get(dir) {
+            Ok(kept) => Ok(Some((state, kept.config()?))),
+            // It has only just begun to run.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Writes down what a container with a name is, in the form of v2, with what v1 had beside it.
+    pub(super) fn keep(&self, container: &Container, config: &Config) -> Result<(), Failure> {
+        let Self::Named(dir) = self else { return Ok(()) };
+        let id = dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        match StateV2::of(container, Some(config)) {
+            Ok(state) => Ok(StateV2 { id, ..state }.save_beside(&State::get(dir)?, dir)?),
+            // It has ended already.
+            Err(error) if error.kind() == ErrorKind::WrongState => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
 

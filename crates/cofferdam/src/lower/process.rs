@@ -3,6 +3,7 @@
 use cofferdam_child::op::Op;
 use cofferdam_oci::Pointer;
 use cofferdam_plan::{ProcessPlan, TerminalPlan};
+use cofferdam_seccomp::{Arch, Filter, SeccompData, interpret};
 
 use super::{Inputs, groups};
 use crate::program::{Program, c_string, descriptors};
@@ -10,6 +11,11 @@ use crate::program::{Program, c_string, descriptors};
 const CAP_SYS_ADMIN: u64 = 1 << 21;
 const CAP_SYS_RESOURCE: u64 = 1 << 24;
 const LAST_CAPABILITY: u32 = 63;
+/// What a filter answers, see seccomp(2).
+const SECCOMP_RET_ALLOW: u32 = 0x7fff_0000;
+const SECCOMP_RET_LOG: u32 = 0x7ffc_0000;
+const SECCOMP_RET_USER_NOTIF: u32 = 0x7fc0_0000;
+const SECCOMP_RET_ACTION: u32 = 0xffff_0000;
 
 /// A session of its own, with the streams and the keyring that go with it.
 pub(super) fn session(p: &mut Program, inputs: &Inputs, keyring: Option<&str>) {
@@ -173,14 +179,15 @@ fn filter(p: &mut Program, process: &ProcessPlan) {
     }
 }
 
-fn capabilities(p: &mut Program, process: &ProcessPlan) {
+/// The program's own, and what is kept besides.
+fn capabilities(p: &mut Program, process: &ProcessPlan, keep: u64) {
     let caps = &process.caps;
     let op = Op::Capabilities {
         permitted: caps.permitted,
         effective: caps.effective,
         inheritable: caps.inheritable,
         ambient: caps.ambient,
-        keep: 0,
+        keep,
     };
     p.step("setting capabilities", "", &process.pointer.key("capabilities"), op);
 }
@@ -196,11 +203,15 @@ pub(super) fn last(p: &mut Program, process: &ProcessPlan, preserve_fds: u32) {
     p.own("marking descriptors", Op::CloexecFrom { first: preserve_fds.saturating_add(3) });
     if process.no_new_privs {
         p.step("setting no_new_privs", "", &at.key("noNewPrivileges"), Op::NoNewPrivs {});
-        capabilities(p, process);
+        capabilities(p, process, 0);
+        filter(p, process);
+    } else if process.seccomp.as_ref().is_some_and(refuses_capset) {
+        // What is kept to install it goes with execve(2), for which permitted capabilities count nothing.
+        capabilities(p, process, CAP_SYS_ADMIN);
         filter(p, process);
     } else {
         filter(p, process);
-        capabilities(p, process);
+        capabilities(p, process, 0);
     }
     let argv = crate::program::list(process.args.iter().map(String::as_str));
     let env = crate::program::list(process.env.iter().map(String::as_str));
@@ -209,4 +220,15 @@ pub(super) fn last(p: &mut Program, process: &ProcessPlan, preserve_fds: u32) {
         env: cofferdam_child::wire::List::new(&env),
     };
     p.step("executing", process.args.first().map_or("", String::as_str), &at.key("args").index(0), op);
+}
+
+/// Whether a filter would not let us set the last capabilities. One that asks an agent lets us ask.
+fn refuses_capset(filter: &Filter) -> bool {
+    const PASSES: [u32; 3] = [SECCOMP_RET_ALLOW, SECCOMP_RET_LOG, SECCOMP_RET_USER_NOTIF];
+    const CLEAR_AMBIENT: [u64; 6] = [47, 4, 0, 0, 0, 0];
+    let Some(arch) = Arch::native() else { return false };
+    [("capset", [0; 6]), ("prctl", CLEAR_AMBIENT)].into_iter().any(|(name, args)| {
+        let call = arch.call_number(name).map(|number| SeccompData::new(arch, number, args));
+        call.is_some_and(|call| !PASSES.contains(&(interpret::run(filter, &call) & SECCOMP_RET_ACTION)))
+    })
 }
