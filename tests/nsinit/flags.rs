@@ -245,21 +245,4 @@ cofferdam_tests::own! {
         c.set("tty", json!(true)).write();
         assert_eq!(parse(c.run(&["config"]).ok())["hostname"], "koye");
     }
-
-    fn convert_makes_a_bundle_that_runs(t) {
-        let c = Classic::new(t);
-        c.write();
-        let bundle = t.dir.join("converted");
-        fs::create_dir_all(&bundle).unwrap();
-        let dir = bundle.to_str().unwrap();
-        c.run(&["convert", "--bundle", dir, "hostname"]).ok();
-        let id = format!("{}-c", c.bundle.id);
-        assert_eq!(t.runtime(&["run", "--bundle", dir, &id]).ok(), "koye\n");
-        assert!(c.run(&["convert", "--bundle", dir, "hostname"]).refused().contains("config.json"));
-        let mut c = Classic::new(t);
-        c.set("mount_config", json!({"no_pivot_root": true})).write();
-        fs::remove_file(bundle.join("config.json")).unwrap();
-        let out = c.run(&["convert", "--bundle", dir, "hostname"]);
-        assert!(out.ok().starts_with("/mount_config/no_pivot_root: "), "{out}");
-    }
 }
