@@ -33,7 +33,8 @@ impl State {
     pub(super) fn execute(self, setting: &Setting) -> Outcome {
         let state = running(setting, &self.which)?;
         let kept = if setting.nspid.is_some() { None } else { kept(setting, &self.which)? };
-        let format = self.format.unwrap_or(if kept.is_some() { Format::Json } else { Format::JsonV1 });
+        let usual = if kept.is_some() { Format::Json } else { Format::JsonV1 };
+        let format = self.format.unwrap_or(usual);
         let text = match (format, kept) {
             (Format::JsonV1, _) => output::pretty(&state, "\t")?,
             (Format::Json, Some(kept)) => output::pretty(&kept, "\t")?,
