@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-use cofferdam_tests::json;
+use cofferdam_tests::{json, wait_until};
 
 use crate::Classic;
 
@@ -55,6 +55,8 @@ cofferdam_tests::own! {
         }
         assert!(c.run(&["exec", "--func", "ip", "x"]).refused().contains("no arguments"));
         drop(running);
+        let pid = c.state()["init_pid"].to_string();
+        wait_until("the container's end", || !fs::exists(format!("/proc/{pid}")).unwrap());
         let out = c.run(&["exec", "--func", "ip"]);
         assert!(out.refused().contains("does not exist"), "{out}");
         c.run(&["exec", "true"]).ok();
