@@ -68,7 +68,7 @@ pub(crate) fn decide_with(
             ignored: Vec::new(),
         }
     });
-    let network = network::decide(bundle, &mut rejects);
+    let network = network::decide(bundle, &facts, &mut rejects);
     mount_commands(spec.mounts.len(), &options.mount_commands, &mut rejects);
     let mut plan_options = plan_options(id, bundle, options, state);
     if let Some((plan, state)) = network.as_ref().zip(state) {

@@ -108,9 +108,7 @@ impl Store {
     /// Makes the directory of a new container. What a killed `create` of that id left is removed first.
     pub(crate) fn claim(&self, id: &ContainerId) -> Result<Claim> {
         let dir = self.dir(id);
-        if self.root.starts_with(ANYBODYS) && self.root.is_dir() {
-            self.check_root()?;
-        }
+        self.check_anybodys()?;
         for _ in 0..2 {
             match DirBuilder::new().mode(0o711).create(&dir) {
                 Ok(()) => return Claim::lock(dir, id),
@@ -130,6 +128,11 @@ impl Store {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.root);
         made.map_err(|e| Error::io("making the state directory", &self.root, &e))?;
         self.check_root()
+    }
+
+    /// Looks at a root that somebody else could have made, and that is there.
+    pub(crate) fn check_anybodys(&self) -> Result<()> {
+        if self.root.starts_with(ANYBODYS) && self.root.is_dir() { self.check_root() } else { Ok(()) }
     }
 
     /// In /tmp anybody may have made the directory first: it must be ours, and closed to others.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use cofferdam_net::{NetworkPlan, NetworkSpec};
 use cofferdam_oci::{Namespace, Pointer, Reject};
-use cofferdam_plan::OwnFile;
+use cofferdam_plan::{HostFacts, OwnFile};
 
 use super::NETWORK_ANNOTATION;
 use super::files::{HOSTS, RESOLV_CONF};
@@ -18,7 +18,7 @@ fn pointer() -> Pointer {
 }
 
 /// The network that a bundle asks for, if it asks for one.
-pub(crate) fn decide(bundle: &Bundle, rejects: &mut Vec<Reject>) -> Option<NetworkPlan> {
+pub(crate) fn decide(bundle: &Bundle, facts: &HostFacts, rejects: &mut Vec<Reject>) -> Option<NetworkPlan> {
     let text = bundle.spec.annotations.get(NETWORK_ANNOTATION)?;
     let at = pointer();
     let spec: NetworkSpec = match cofferdam_oci::parse(text.as_bytes()) {
@@ -33,6 +33,7 @@ pub(crate) fn decide(bundle: &Bundle, rejects: &mut Vec<Reject>) -> Option<Netwo
     let before = rejects.len();
     rejects.extend(namespace(bundle, &plan, &at));
     rejects.extend(not_made(&plan, &at));
+    rejects.extend(rights(&plan, facts));
     rejects.extend(super::files::check(&bundle.spec));
     (rejects.len() == before).then_some(plan)
 }
@@ -65,6 +66,16 @@ fn not_made(plan: &NetworkPlan, at: &Pointer) -> Option<Reject> {
     plan.user_mode.map(|_| Reject::new(at.key("user_mode"), "this runtime does not do that"))
 }
 
+/// Links have an end, or a device under them, in the host's network.
+fn rights(plan: &NetworkPlan, facts: &HostFacts) -> Option<Reject> {
+    const CAP_NET_ADMIN: u32 = 12;
+    let first = plan.interfaces.first()?;
+    let may = facts.capabilities >> CAP_NET_ADMIN & 1 == 1;
+    let reject =
+        || Reject::host(first.pointer.clone(), "making it takes CAP_NET_ADMIN over the host's network");
+    (!may).then(|| reject().hint("start the container as root"))
+}
+
 /// Whether anything has to be made outside of the child, which sets up loopback by itself.
 pub(crate) fn is_made(plan: &NetworkPlan) -> bool {
     !plan.interfaces.is_empty() || !plan.routes.is_empty()
@@ -87,13 +98,17 @@ mod tests {
     use super::*;
 
     fn judged(network: &str, path: Option<&str>) -> Vec<String> {
+        judged_for(&HostFacts::typical(), network, path)
+    }
+
+    fn judged_for(facts: &HostFacts, network: &str, path: Option<&str>) -> Vec<String> {
         let mut spec = crate::template::spec(false);
         spec.annotations.insert(NETWORK_ANNOTATION.into(), network.into());
         let namespaces = &mut spec.linux.as_mut().unwrap().namespaces;
         let own = namespaces.iter_mut().find(|n| n.kind == "network").unwrap();
         own.path = path.map(Into::into);
         let mut rejects = Vec::new();
-        decide(&Bundle::from_spec("/", spec), &mut rejects);
+        decide(&Bundle::from_spec("/", spec), facts, &mut rejects);
         rejects.iter().map(|reject| reject.pointer.to_string()).collect()
     }
 
@@ -113,6 +128,14 @@ mod tests {
         ] {
             assert_eq!(judged(text, None), [format!("{at}{place}")], "{text}");
         }
+    }
+
+    #[test]
+    fn links_in_the_hosts_network_take_rights_over_it() {
+        let nobody = HostFacts { capabilities: 0, ..HostFacts::typical() };
+        let place = "/annotations/org.cofferdam.network/networks/0";
+        assert_eq!(judged_for(&nobody, VETH, None), [place]);
+        assert!(judged_for(&nobody, JOIN, Some("/run/netns/a")).is_empty());
     }
 
     #[test]

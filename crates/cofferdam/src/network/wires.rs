@@ -177,5 +177,8 @@ fn directory(host: &Network) -> Result<PathBuf> {
         let meta = std::fs::metadata("/proc/thread-self/ns/net").map(|meta| meta.ino());
         meta.map_err(|_| error)
     });
-    Ok(Store::default_root().join(DIRECTORY).join(number?.to_string()))
+    let store = Store::default();
+    // In /tmp somebody else may have made it first.
+    store.check_anybodys()?;
+    Ok(store.root().join(DIRECTORY).join(number?.to_string()))
 }
