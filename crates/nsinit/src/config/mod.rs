@@ -29,6 +29,9 @@ pub use namespaces::{Namespace, NamespaceType, Namespaces};
 pub use network::{Network, Route};
 pub use seccomp::{Seccomp, SeccompArg, SeccompCall};
 
+/// Longest container.json, in bytes; real ones have some kilobytes. What is wrong in one has it read again.
+const LONGEST: usize = 1 << 20;
+
 /// What is put into a container and around it.
 ///
 /// ```
@@ -220,7 +223,7 @@ impl Config {
     /// As for the original, the case of members' letters does not matter, and `null` counts as absent.
     ///
     /// # Errors
-    /// What is not JSON, with line and column; else every member that is of another type than it may be,
+    /// What is not JSON, with line and column, or longer than a mebibyte; else every member that is of another type than it may be,
     /// and every one that is there twice.
     ///
     /// ```
@@ -230,6 +233,10 @@ impl Config {
     /// assert_eq!(at, ["/tty", "/hostname", "/mount_config/mounts/0/source"]);
     /// ```
     pub fn read(bytes: &[u8]) -> Result<Reading, Vec<Reject>> {
+        if bytes.len() > LONGEST {
+            let message = format!("{} bytes; at most {LONGEST} are read", bytes.len());
+            return Err(vec![Reject::new(Pointer::root(), message)]);
+        }
         let mut document: json::Json =
             cofferdam_oci::parse(bytes).map_err(|e| vec![Reject::new(e.pointer, e.message)])?;
         if !matches!(document, json::Json::Object(_)) {

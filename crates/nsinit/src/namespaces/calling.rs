@@ -48,7 +48,7 @@ pub fn load_container_environment(config: &Config) -> Result<()> {
         let (name, value) = pair.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
             Error::new(ErrorKind::Configuration, DOING)
                 .with_detail(format!("{pair:?} is not NAME=value"))
-                .with_pointer(&Pointer::new("/environment").index(index))
+                .with_pointer(&config.place(&Pointer::new("/environment").index(index)))
         })?;
         variables.push((name.into(), value.into()));
     }
@@ -73,13 +73,16 @@ pub fn setup_user(config: &Config) -> Result<()> {
     let user = ExecUser::of(config, own, Path::new("/"))?;
     let failed = |doing: &'static str, id: u32| {
         move |e: Errno| {
-            Error::system(doing, e).with_object(id.to_string()).with_pointer(&Pointer::new("/user"))
+            Error::system(doing, e)
+                .with_object(id.to_string())
+                .with_pointer(&config.place(&Pointer::new("/user")))
         }
     };
     let groups = user.groups.iter().chain(&user.additional);
     let groups: Vec<u8> = groups.flat_map(|gid| gid.to_ne_bytes()).collect();
     setuid::setgroups(&groups).map_err(|e| {
-        Error::system("setting supplementary groups", e).with_pointer(&Pointer::new("/additional_groups"))
+        Error::system("setting supplementary groups", e)
+            .with_pointer(&config.place(&Pointer::new("/additional_groups")))
     })?;
     setuid::setresgid(user.gid).map_err(failed("becoming group", user.gid))?;
     setuid::setresuid(user.uid).map_err(failed("becoming user", user.uid))?;

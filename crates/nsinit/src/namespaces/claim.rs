@@ -56,7 +56,7 @@ fn outside(config: &Config, data_path: &Path) -> Result<()> {
         return Err(Error::new(ErrorKind::Configuration, "keeping the state in")
             .with_object(data.display().to_string())
             .with_detail("the container can write to it")
-            .with_pointer(&Pointer::new("/root_fs"))
+            .with_pointer(&config.place(&Pointer::new("/root_fs")))
             .with_hint("use a directory outside of the root filesystem"));
     }
     Ok(())

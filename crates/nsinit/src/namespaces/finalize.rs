@@ -39,12 +39,12 @@ pub fn finalize_namespace(config: &Config) -> Result<()> {
     setup_user(config)?;
     prctl::set_keepcaps(false).map_err(failed("keeping capabilities no more"))?;
     capset::capset(kept, kept, kept).map_err(|e| {
-        Error::system("dropping capabilities", e).with_pointer(&Pointer::new("/capabilities"))
+        Error::system("dropping capabilities", e).with_pointer(&config.place(&Pointer::new("/capabilities")))
     })?;
     if !config.working_dir.is_empty() {
         std::env::set_current_dir(&config.working_dir).map_err(|e| {
             Error::io("going to the directory", &config.working_dir, &e)
-                .with_pointer(&Pointer::new("/working_dir"))
+                .with_pointer(&config.place(&Pointer::new("/working_dir")))
         })?;
     }
     Ok(())
@@ -55,7 +55,7 @@ fn kept(config: &Config) -> Result<u64> {
         cofferdam_plan::capability_bit(&format!("CAP_{name}")).map(|bit| 1_u64 << bit).ok_or_else(|| {
             Error::new(ErrorKind::Configuration, "dropping capabilities")
                 .with_detail(format!("there is no capability {name}"))
-                .with_pointer(&Pointer::new("/capabilities").index(index))
+                .with_pointer(&config.place(&Pointer::new("/capabilities").index(index)))
         })
     };
     config.capabilities.iter().enumerate().map(bit).try_fold(0, |all, one| Ok(all | one?))
@@ -110,7 +110,7 @@ pub fn finalize_setns(config: &Config, args: &[String]) -> Result<Infallible> {
 fn setup_rlimits(config: &Config) -> Result<()> {
     for (index, limit) in config.rlimits.iter().enumerate() {
         rlimit::set(limit.kind, limit.soft, limit.hard).map_err(|e| {
-            let field = Pointer::new("/rlimits").index(index);
+            let field = config.place(&Pointer::new("/rlimits").index(index));
             Error::system("setting resource limit", e)
                 .with_object(limit.kind.to_string())
                 .with_pointer(&field)

@@ -73,6 +73,6 @@ fn host_root(config: &Config, maps: &[IdMap], field: &str) -> Result<u32> {
         let why = if maps.is_empty() { "there are no mappings" } else { "id 0 is not among them" };
         Error::new(ErrorKind::Configuration, "finding the container's root outside")
             .with_detail(why)
-            .with_pointer(&Pointer::new(field))
+            .with_pointer(&config.place(&Pointer::new(field)))
     })
 }
