@@ -39,6 +39,16 @@ pub(crate) fn writes(dirs: &[CgroupDir], writes: &[CgroupWrite]) -> Result<(), E
     Ok(())
 }
 
+/// Whether a limit would be below what is in use, before anything is changed.
+pub(crate) fn check_all(dirs: &[CgroupDir], writes: &[CgroupWrite]) -> Result<(), Error> {
+    for write in writes {
+        if let (Some(dir), Some((current, least))) = (dirs.get(write.dir), &write.above) {
+            check(&dir.path.join(current), *least, write)?;
+        }
+    }
+    Ok(())
+}
+
 impl Writer {
     fn one(&mut self, dir: &Path, write: &CgroupWrite) -> Result<(), (PathBuf, io::Error)> {
         let path = dir.join(&write.file);

@@ -16,7 +16,8 @@ use crate::error::Error;
 use crate::hierarchy::Mode;
 use crate::make::Maker;
 use crate::plan::{CgroupDir, CgroupPlan, CgroupWrite, Version};
-use crate::{apply, delete};
+use crate::systemd::{self, SavedUnit};
+use crate::{apply, delete, join};
 
 /// A container's cgroups, one directory per hierarchy.
 ///
@@ -59,6 +60,9 @@ pub struct SavedCgroup {
     pub dirs: Vec<CgroupDir>,
     /// Directories above them that were made on the way; removed with them when nobody else uses them.
     pub parents: Vec<PathBuf>,
+    /// The unit of systemd's that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<SavedUnit>,
 }
 
 impl SavedCgroup {
@@ -67,14 +71,17 @@ impl SavedCgroup {
     #[must_use]
     pub fn intended(plan: &CgroupPlan) -> Self {
         let mut parents: Vec<PathBuf> = Vec::new();
-        for dir in &plan.dirs {
+        let unit = plan.unit.as_ref();
+        let unit = unit.map(|u| SavedUnit { manager: u.manager, name: u.name.clone() });
+        // Slices are systemd's to remove.
+        for dir in plan.dirs.iter().filter(|d| unit.is_none() || d.version == Version::V1) {
             let above = dir.path.ancestors().skip(1);
             let own = above.take_while(|p| p.starts_with(&dir.mount_point) && **p != *dir.mount_point);
             let mut missing: Vec<PathBuf> = own.take_while(|p| !p.exists()).map(Path::to_path_buf).collect();
             missing.reverse();
             parents.extend(missing);
         }
-        Self { mode: plan.mode, dirs: plan.dirs.clone(), parents }
+        Self { mode: plan.mode, dirs: plan.dirs.clone(), parents, unit }
     }
 
     /// Directories by controller, as [`SavedCgroup::paths`] gives them and libcontainer's state has them: enough
@@ -108,7 +115,7 @@ impl SavedCgroup {
             (true, _) => Mode::Hybrid,
             (false, _) => Mode::V1,
         };
-        Self { mode, dirs, parents: Vec::new() }
+        Self { mode, dirs, parents: Vec::new(), unit: None }
     }
 
     /// The directories by controller, as runc's state has them: the v2 tree is the empty name, and
@@ -172,7 +179,9 @@ impl Cgroup {
         apply::writes(&self.saved.dirs, &self.writes)?;
         let Some(devices) = &self.devices else { return Ok(()) };
         let Some(dir) = self.saved.dirs.get(devices.dir) else { return Ok(()) };
-        apply::device_program(&dir.path, &devices.program, self.made.contains(&dir.path))
+        // systemd's own program, where it has one, says the same: both hold.
+        let fresh = self.saved.unit.is_some() || self.made.contains(&dir.path);
+        apply::device_program(&dir.path, &devices.program, fresh)
     }
 
     /// The directory whose hierarchy has `controller`.
@@ -210,17 +219,39 @@ impl Cgroup {
 #[derive(Debug)]
 pub struct Making<'a> {
     maker: Maker<'a>,
+    /// systemd, before it was asked for the plan's unit.
+    asking: Option<systemd::Asking<'a>>,
+    /// And after, with the process that is to be in it.
+    asked: Option<(systemd::Asked<'a>, u32)>,
+    /// Whether the unit is there and ours.
+    unit: Option<SavedUnit>,
 }
 
 impl<'a> Making<'a> {
-    /// Makes the version 2 directory, where the plan has one.
+    /// Makes the version 2 directory, where the plan has one and it is not systemd's to make; then it connects
+    /// to systemd.
     ///
     /// # Errors
-    /// As [`Cgroup::create`].
+    /// As [`Cgroup::create`], and when systemd cannot be reached.
     pub fn begin(plan: &'a CgroupPlan) -> Result<Self, Error> {
-        let mut making = Self { maker: Maker::new(plan) };
-        making.maker.all(Version::V2)?;
+        let asking = plan.unit.as_ref().map(systemd::Asking::begin).transpose()?;
+        let mut making = Self { maker: Maker::new(plan), asking, asked: None, unit: None };
+        if plan.unit.is_none() {
+            making.maker.all(Version::V2)?;
+        }
         Ok(making)
+    }
+
+    /// Asks systemd for the plan's unit, with process `pid` in it, and does not wait: [`Making::finish`]
+    /// does. Does nothing where the plan has no unit.
+    ///
+    /// # Errors
+    /// When systemd does not let us in.
+    pub fn ask(&mut self, pid: u32) -> Result<(), Error> {
+        if let Some(asking) = self.asking.take() {
+            self.asked = Some((systemd::Asked::ask(asking, pid)?, pid));
+        }
+        Ok(())
     }
 
     /// The version 2 directory for `CLONE_INTO_CGROUP` (Linux 5.7); none on a pure version 1 host.
@@ -237,6 +268,7 @@ impl<'a> Making<'a> {
     /// # Errors
     /// As [`Cgroup::create`].
     pub fn finish(mut self) -> Result<Cgroup, Error> {
+        self.settle()?;
         self.maker.all(Version::V1)?;
         let plan = self.maker.plan;
         let made = std::mem::take(&mut self.maker.made);
@@ -247,11 +279,11 @@ impl<'a> Making<'a> {
         let writes = plan.writes.iter().map(|w| CgroupWrite { dir: index(w.dir), ..w.clone() }).collect();
         let devices = plan.devices.as_ref().filter(|d| taken.contains(&d.dir));
         let devices = devices.map(|d| DeviceProgram { dir: index(d.dir), program: d.program.clone() });
-        let dirs: Vec<CgroupDir> = taken.iter().filter_map(|t| plan.dirs.get(*t).cloned()).collect();
+        let dirs: Vec<CgroupDir> = taken.iter().filter_map(|t| self.maker.dirs.get(*t).cloned()).collect();
         let is_leaf = |path: &PathBuf| dirs.iter().any(|d| d.path == *path);
         let parents = made.iter().filter(|p| !is_leaf(p)).cloned().collect();
         Ok(Cgroup {
-            saved: SavedCgroup { mode: plan.mode, dirs, parents },
+            saved: SavedCgroup { mode: plan.mode, dirs, parents, unit: self.unit.take() },
             made,
             writes,
             devices,
@@ -260,9 +292,34 @@ impl<'a> Making<'a> {
     }
 }
 
+impl Making<'_> {
+    /// Waits for systemd, and takes over what it made.
+    fn settle(&mut self) -> Result<(), Error> {
+        let Some(unit) = &self.maker.plan.unit else { return Ok(()) };
+        let Some((asked, pid)) = self.asked.take() else {
+            return Err(Error::new("making the unit", &unit.name, "it needs a process to be in it")
+                .hint("Making::ask comes before Making::finish"));
+        };
+        if asked.granted()? {
+            self.unit = Some(SavedUnit { manager: unit.manager, name: unit.name.clone() });
+        }
+        self.maker.adopt(pid, &unit.name)?;
+        if unit.name.ends_with(".slice") {
+            // systemd puts no processes into slices.
+            let dirs = self.maker.dirs.iter().filter(|d| d.version == Version::V2);
+            dirs.map(|d| join::into(&d.path, pid)).collect::<Result<Vec<()>, Error>>()?;
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Making<'_> {
     fn drop(&mut self) {
         self.maker.undo();
+        if let Some(unit) = &self.unit {
+            // The error is being returned already; without processes the unit ends by itself.
+            let _ = systemd::stop(unit);
+        }
     }
 }
 

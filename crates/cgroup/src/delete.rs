@@ -14,6 +14,7 @@ use cofferdam_sys::Errno;
 use crate::cgroup::{Cgroup, SavedCgroup};
 use crate::error::Error;
 use crate::file;
+use crate::systemd;
 
 /// For all directories of a container together.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,6 +25,8 @@ impl Cgroup {
     ///
     /// Processes that were just killed may hold a cgroup for a moment: it is tried for about two seconds.
     ///
+    /// Where systemd made them, it is told, and the unit's name is free when this returns.
+    ///
     /// # Errors
     /// `EBUSY` when there are still processes. The other directories are removed all the same.
     pub fn delete(&self) -> Result<(), Error> {
@@ -31,9 +34,23 @@ impl Cgroup {
         self.undo.store(false, Ordering::Relaxed);
         Ok(())
     }
+
+    /// As [`Cgroup::delete`], but leaves a unit of systemd's to itself: for one that may be somebody else's.
+    ///
+    /// # Errors
+    /// As [`Cgroup::delete`].
+    pub fn delete_directories(&self) -> Result<(), Error> {
+        directories(&self.saved)
+    }
 }
 
 pub(crate) fn all(saved: &SavedCgroup) -> Result<(), Error> {
+    directories(saved)?;
+    // Last, when the unit is empty: systemd has nobody to end then, and may have noticed already.
+    saved.unit.as_ref().map_or(Ok(()), systemd::stop)
+}
+
+fn directories(saved: &SavedCgroup) -> Result<(), Error> {
     let mut first = Ok(());
     let end = Instant::now() + PATIENCE;
     for dir in &saved.dirs {

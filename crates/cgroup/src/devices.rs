@@ -52,7 +52,7 @@ impl fmt::Display for Node {
     }
 }
 
-fn letters(access: u8) -> String {
+pub(crate) fn letters(access: u8) -> String {
     [(READ, 'r'), (WRITE, 'w'), (MKNOD, 'm')]
         .iter()
         .filter(|(bit, _)| access & bit != 0)
@@ -122,19 +122,20 @@ const fn char(major: u32, minor: u32) -> Node {
     Node { char: true, major: Some(major), minor: Some(minor) }
 }
 
-/// Adds the writes of version 1 to `limits`, or gives the program of version 2.
+/// Adds the writes of version 1 to `limits`, or gives the program of version 2; and what either does, where
+/// there are rules at all.
 pub(crate) fn plan(
     limits: &mut Limits<'_>,
     rules: &[DeviceRule],
     options: &PlanOptions,
-) -> Option<DeviceProgram> {
+) -> (Option<DeviceProgram>, Option<DeviceSet>) {
     let pointer = limits.base.key("devices");
     let set = build(limits, rules, &options.device_paths);
     if options.rootless {
         if !rules.is_empty() {
             limits.ignore(&pointer, "only the host's root may set device rules");
         }
-        return None;
+        return (None, None);
     }
     if let Some(target) = limits.find("devices", None) {
         let (default, exception) = if set.default_allow {
@@ -146,7 +147,7 @@ pub(crate) fn plan(
         for (node, access) in &set.exceptions {
             limits.put(target.dir, exception, format!("{node} {}", letters(*access)), &pointer);
         }
-        return None;
+        return (None, Some(set));
     }
     let Some(dir) = limits.dirs.iter().position(|d| d.version == crate::plan::Version::V2) else {
         // Never without: devices are the host.
@@ -154,9 +155,9 @@ pub(crate) fn plan(
         limits
             .rejects
             .push(reject.hint("mount it: a container without it could use every device of the host"));
-        return None;
+        return (None, None);
     };
-    Some(DeviceProgram { dir, program: device_bpf::compile(&set) })
+    (Some(DeviceProgram { dir, program: device_bpf::compile(&set) }), Some(set))
 }
 
 fn build(limits: &mut Limits<'_>, rules: &[DeviceRule], device_paths: &[String]) -> DeviceSet {

@@ -18,6 +18,7 @@ use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::file;
 use crate::plan::{CgroupDir, Version};
+use crate::systemd;
 
 impl Cgroup {
     /// Moves a process with all its threads into every one of the container's cgroups.
@@ -50,9 +51,14 @@ impl Cgroup {
                 }
                 Err(e) => e,
             };
-            let beside =
-                (dir.version == Version::V2 && file::is(&error, Errno::EBUSY)).then(|| of_process(dir, init));
-            match beside.flatten() {
+            let forbidden = file::is(&error, Errno::EACCES) || file::is(&error, Errno::EPERM);
+            if let Some(unit) = self.saved.unit.as_ref().filter(|_| forbidden) {
+                // From another part of the tree only systemd may.
+                systemd::attach(unit, pid)?;
+                continue;
+            }
+            let split = dir.version == Version::V2 && file::is(&error, Errno::EBUSY);
+            match split.then(|| beside(dir, init)).flatten() {
                 Some(path) => put(&path, pid).map_err(|e| explain(&path, pid, &e))?,
                 None => return Err(explain(&dir.path, pid, &error)),
             }
@@ -137,13 +143,23 @@ fn put(dir: &Path, pid: u32) -> io::Result<()> {
     file::put(&mut procs, &pid)
 }
 
+/// Moves a process into one cgroup.
+pub(crate) fn into(dir: &Path, pid: u32) -> Result<(), Error> {
+    put(dir, pid).map_err(|e| explain(dir, pid, &e))
+}
+
 /// The cgroup of `pid` in this hierarchy, when it is inside of `dir`.
-fn of_process(dir: &CgroupDir, pid: u32) -> Option<PathBuf> {
+fn beside(dir: &CgroupDir, pid: u32) -> Option<PathBuf> {
+    of_process(dir, pid).filter(|path| path.starts_with(&dir.path))
+}
+
+/// The cgroup of `pid` in the version 2 hierarchy that `dir` is in.
+pub(crate) fn of_process(dir: &CgroupDir, pid: u32) -> Option<PathBuf> {
     let text = file::read(Path::new(&format!("/proc/{pid}/cgroup"))).ok()?;
     let own = text.lines().find_map(|line| line.strip_prefix("0::"))?;
     let path = dir.mount_point.join(Path::new(own).strip_prefix(&dir.mount_root).ok()?);
     let clean = path.components().all(|c| c != Component::ParentDir);
-    (clean && path.starts_with(&dir.path)).then_some(path)
+    clean.then_some(path)
 }
 
 fn explain(dir: &Path, pid: u32, error: &io::Error) -> Error {

@@ -11,6 +11,9 @@
 //!
 //! # Where it follows whom
 //!
+//! Where [`PlanOptions::systemd`] asks for it, systemd makes the directories, as a unit's; limits are then its
+//! properties as well.
+//!
 //! Paths, defaults and device rules are those of runc's cgroupfs driver; `cpu.shares` become `cpu.weight`
 //! by the formula that runc and crun share. What version 2 cannot obey is rejected, as the
 //! specification demands and crun does, unless [`PlanOptions::ignore_v1_only`] asks for runc's silence.
@@ -38,6 +41,7 @@ mod kill;
 mod make;
 mod oom;
 mod stats;
+mod systemd;
 mod update;
 pub mod usage;
 
@@ -52,3 +56,4 @@ pub use stats::{
     Blkio, BlkioEntry, Cpu, CpuUsage, Cpuset, Hugetlb, IntelRdt, Memory, MemoryEntry, NetworkInterface, Pids,
     Psi, PsiLine, Stats, Throttling,
 };
+pub use systemd::{Manager, Property, SavedUnit, SystemdOptions, UnitPlan, Value};

@@ -20,6 +20,8 @@ use crate::plan::{CgroupDir, CgroupPlan, Version};
 #[derive(Debug)]
 pub(crate) struct Maker<'a> {
     pub(crate) plan: &'a CgroupPlan,
+    /// The plan's, corrected where systemd has put one somewhere else.
+    pub(crate) dirs: Vec<CgroupDir>,
     /// In the order of their making.
     pub(crate) made: Vec<PathBuf>,
     /// Indexes of the plan's directories that are there.
@@ -28,18 +30,36 @@ pub(crate) struct Maker<'a> {
 
 impl<'a> Maker<'a> {
     pub(crate) fn new(plan: &'a CgroupPlan) -> Self {
-        Self { plan, made: Vec::new(), taken: Vec::new() }
+        Self { plan, dirs: plan.dirs.clone(), made: Vec::new(), taken: Vec::new() }
     }
 
     /// All directories of that version.
     pub(crate) fn all(&mut self, version: Version) -> Result<(), Error> {
-        let plan = self.plan;
-        for (index, dir) in plan.dirs.iter().enumerate().filter(|(_, d)| d.version == version) {
+        let dirs = self.dirs.clone();
+        for (index, dir) in dirs.iter().enumerate().filter(|(_, d)| d.version == version) {
+            if self.taken.contains(&index) {
+                continue;
+            }
             match self.one(index, dir) {
                 Ok(()) => self.taken.push(index),
                 Err(error) if dir.may_lack && is_forbidden(&error) => {}
                 Err(error) => return Err(self.explain(index, error)),
             }
+        }
+        Ok(())
+    }
+
+    /// Takes over what systemd made for its unit, and makes the hierarchies that it does not know. The
+    /// process is in it: that tells where a user's manager keeps its units.
+    pub(crate) fn adopt(&mut self, pid: u32, unit: &str) -> Result<(), Error> {
+        for dir in self.dirs.iter_mut().filter(|d| d.version == Version::V2) {
+            let found = crate::join::of_process(dir, pid).filter(|p| p.file_name() == Some(unit.as_ref()));
+            dir.path = found.unwrap_or_else(|| dir.path.clone());
+        }
+        for (index, dir) in self.dirs.clone().iter().enumerate() {
+            let fresh = self.leaf(dir)?;
+            self.fill(index, dir, fresh).map_err(|e| self.explain(index, e))?;
+            self.taken.push(index);
         }
         Ok(())
     }
@@ -60,6 +80,10 @@ impl<'a> Maker<'a> {
         if !fresh {
             refuse_used(dir)?;
         }
+        self.fill(index, dir, fresh)
+    }
+
+    fn fill(&self, index: usize, dir: &CgroupDir, fresh: bool) -> Result<(), Error> {
         match dir.version {
             Version::V1 if dir.controllers.iter().any(|c| c == "cpuset") => self.cpuset(index, dir, fresh),
             Version::V1 => Ok(()),

@@ -46,6 +46,11 @@ pub(crate) fn inner(cgroups_path: Option<&str>, id: &str) -> Result<Inner, Rejec
 }
 
 impl Inner {
+    /// A path that somebody else has checked, from the mount points.
+    pub(crate) const fn absolute(path: PathBuf) -> Self {
+        Self { absolute: true, path }
+    }
+
     pub(crate) fn in_v1(&self, hierarchy: &V1Hierarchy) -> PathBuf {
         if self.absolute {
             hierarchy.mount_point.join(&self.path)

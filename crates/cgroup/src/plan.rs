@@ -12,6 +12,7 @@ use crate::devices::{self, DeviceProgram};
 use crate::hierarchy::{Hierarchies, Mode, V1Hierarchy, V2Hierarchy};
 use crate::limits::Limits;
 use crate::path::{self, Inner};
+use crate::systemd::{self, Manager, Name, SystemdOptions, UnitPlan};
 
 /// Which cgroup interface a directory has.
 ///
@@ -123,7 +124,7 @@ impl std::fmt::Display for Ignored {
 /// let plan = plan(&h, Some("/a"), "id", &r, &options).unwrap();
 /// assert_eq!(plan.writes[0].to_string(), "pids.max = 5");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CgroupPlan {
     /// How cgroups are mounted.
     pub mode: Mode,
@@ -135,6 +136,9 @@ pub struct CgroupPlan {
     pub devices: Option<DeviceProgram>,
     /// Fields that have no effect here.
     pub ignored: Vec<Ignored>,
+    /// The unit whose cgroup it is, where systemd makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<UnitPlan>,
 }
 
 /// What the plan must know besides the document.
@@ -153,6 +157,8 @@ pub struct PlanOptions {
     pub ignore_v1_only: bool,
     /// Paths in `linux.devices`: a default device of the same path is not allowed on its own.
     pub device_paths: Vec<String>,
+    /// systemd makes the cgroup, as a unit's: `cgroupsPath` is then `SLICE:PREFIX:NAME`.
+    pub systemd: Option<SystemdOptions>,
 }
 
 /// Decides everything that will be done to cgroups for the container `id`.
@@ -177,8 +183,16 @@ pub fn plan(
     options: &PlanOptions,
 ) -> Result<CgroupPlan, Vec<Reject>> {
     let mut rejects = Vec::new();
+    let mut name = None;
     // A wrong path does not keep the limits from being judged too.
-    let inner = path::inner(cgroups_path, id).or_else(|reject| {
+    let inner = match &options.systemd {
+        Some(systemd) => inside_unit(hierarchies, cgroups_path, id, systemd).map(|(unit, inner)| {
+            name = Some(unit);
+            inner
+        }),
+        None => path::inner(cgroups_path, id),
+    };
+    let inner = inner.or_else(|reject| {
         rejects.push(reject);
         path::inner(None, "rejected")
     });
@@ -188,17 +202,41 @@ pub fn plan(
     let mut limits = Limits::new(&dirs, base.clone(), options.ignore_v1_only, false);
     limits.all(resources);
     let asked: Vec<usize> = limits.writes.iter().map(|w| w.dir).collect();
-    let devices = devices::plan(&mut limits, &resources.devices, options);
+    let (devices, set) = devices::plan(&mut limits, &resources.devices, options);
     let Limits { writes, rejects: more, ignored, .. } = limits;
     rejects.extend(more);
+    let version = if hierarchies.mode == Mode::V2 { Version::V2 } else { Version::V1 };
+    let unit = name.zip(options.systemd.as_ref());
+    let unit = unit.map(|(name, o)| systemd::plan(name, resources, set.as_ref(), version, id, o)).transpose();
+    let unit = unit.unwrap_or_else(|more| {
+        rejects.extend(more);
+        None
+    });
     if !rejects.is_empty() {
         return Err(rejects);
     }
-    let named = cgroups_path.is_some_and(|p| !p.is_empty());
+    let named = cgroups_path.is_some_and(|p| !p.is_empty()) || unit.is_some();
     for (index, dir) in dirs.iter_mut().enumerate() {
         dir.may_lack = options.rootless && !named && !asked.contains(&index);
     }
-    Ok(CgroupPlan { mode: hierarchies.mode, dirs, writes, devices, ignored })
+    Ok(CgroupPlan { mode: hierarchies.mode, dirs, writes, devices, ignored, unit })
+}
+
+/// The unit, and its cgroup in every hierarchy.
+fn inside_unit(
+    hierarchies: &Hierarchies,
+    cgroups_path: Option<&str>,
+    id: &str,
+    options: &SystemdOptions,
+) -> Result<(Name, Inner), Reject> {
+    if options.manager == Manager::User && hierarchies.mode != Mode::V2 {
+        let pointer = Pointer::new("/linux/cgroupsPath");
+        let what = "a user's systemd has no rights to cgroup v1, which this host uses";
+        return Err(Reject::host(pointer, what).hint("leave out --systemd-cgroup"));
+    }
+    let name = Name::parse(cgroups_path, id, options.manager)?;
+    let inner = Inner::absolute(systemd::above(hierarchies, options).join(&name.path));
+    Ok((name, inner))
 }
 
 /// Decides what an update of existing cgroups writes; pointers are those of the update's own document.

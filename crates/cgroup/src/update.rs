@@ -11,7 +11,9 @@ use crate::apply;
 use crate::cgroup::Cgroup;
 use crate::error::UpdateError;
 use crate::file;
+use crate::hierarchy::Mode;
 use crate::plan::{Version, plan_update};
+use crate::systemd;
 
 impl Cgroup {
     /// Sets what `resources` mentions and leaves the rest; device rules are not part of an update, as in
@@ -29,6 +31,11 @@ impl Cgroup {
             keep_memory_limit(&mut resources, path);
         }
         let writes = plan_update(&self.saved.dirs, &resources).map_err(UpdateError::Rejected)?;
+        if let Some(unit) = &self.saved.unit {
+            apply::check_all(&self.saved.dirs, &writes)?;
+            let version = if self.saved.mode == Mode::V2 { Version::V2 } else { Version::V1 };
+            systemd::set(unit, &systemd::update(&resources, version))?;
+        }
         apply::writes(&self.saved.dirs, &writes)?;
         Ok(())
     }

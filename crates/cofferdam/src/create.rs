@@ -212,6 +212,8 @@ impl Parent for Keeper<'_> {
     /// for that before it joins them, and nothing of the user's runs before it has.
     fn made(&mut self, pid: i32, control: i32) -> Result<()> {
         let plan = &self.decision.init;
+        // First, where systemd makes the cgroup: it does while we do the rest.
+        self.making.iter_mut().try_for_each(|making| making.ask(pid.unsigned_abs()))?;
         if let Some(maps) = &plan.id_maps {
             maps::write(maps, pid)?;
             talk::say(control, Point::Maps, None)?;

@@ -2,9 +2,12 @@
 //!
 //! Called by create and by [`crate::plan()`]: what is printed is what is done.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use cofferdam_cgroup::{CgroupPlan, Hierarchies, Ignored, PlanOptions, V1Hierarchy, Version};
+use cofferdam_cgroup::{
+    CgroupPlan, Hierarchies, Ignored, Manager, PlanOptions, SystemdOptions, V1Hierarchy, Version,
+};
 use cofferdam_net::NetworkPlan;
 use cofferdam_oci::{Pointer, Reject, Resources};
 use cofferdam_plan::{CgroupDir, HostFacts, InitPlan, Options, plan_init};
@@ -52,10 +55,6 @@ pub(crate) fn decide_with(
     options: &CreateOptions,
     state: Option<&Path>,
 ) -> Result<Decision> {
-    if options.systemd_cgroup {
-        return Err(Error::new(ErrorKind::Host, "cgroups by systemd are not supported")
-            .with_hint("leave out --systemd-cgroup (podman: --cgroup-manager=cgroupfs; docker: native.cgroupdriver=cgroupfs)"));
-    }
     let spec = &bundle.spec;
     let mut rejects = Vec::new();
     let cgroup = cgroups(hierarchies, id, bundle, &facts, options).unwrap_or_else(|more| {
@@ -66,6 +65,7 @@ pub(crate) fn decide_with(
             writes: Vec::new(),
             devices: None,
             ignored: Vec::new(),
+            unit: None,
         }
     });
     let network = network::decide(bundle, &facts, &mut rejects);
@@ -117,6 +117,7 @@ fn cgroups(
         rootless: options.rootless.unwrap_or(facts.euid != 0 || facts.in_user_namespace),
         ignore_v1_only: true,
         device_paths: device_paths.unwrap_or_default(),
+        systemd: systemd(bundle, facts, options),
     };
     let plan = cofferdam_cgroup::plan(hierarchies, path, id.as_str(), resources, &plan_options)?;
     if options.no_cgroups { without(plan) } else { Ok(plan) }
@@ -141,6 +142,18 @@ fn mount_commands(mounts: usize, commands: &[MountCommand], rejects: &mut Vec<Re
     }
 }
 
+/// Whose systemd makes the cgroup, where one does: that of whoever we are root for, else the user's own.
+fn systemd(bundle: &Bundle, facts: &HostFacts, options: &CreateOptions) -> Option<SystemdOptions> {
+    if !options.systemd_cgroup || options.no_cgroups {
+        return None;
+    }
+    // In a user namespace root may be an ordinary user, or that of a host within: whose is the directory?
+    let hosts = || std::fs::metadata("/run/systemd/system").is_ok_and(|m| m.uid() == 0);
+    let user = options.rootless == Some(true) || facts.euid != 0 || facts.in_user_namespace && !hosts();
+    let manager = if user { Manager::User } else { Manager::System };
+    Some(SystemdOptions { manager, uid: facts.euid, annotations: bundle.spec.annotations.clone() })
+}
+
 /// The plan without cgroups: a limit cannot be kept then, while rules for devices, which engines always
 /// write, only ever take away.
 fn without(plan: CgroupPlan) -> std::result::Result<CgroupPlan, Vec<Reject>> {
@@ -153,7 +166,14 @@ fn without(plan: CgroupPlan) -> std::result::Result<CgroupPlan, Vec<Reject>> {
         return Err(limits.iter().map(reject).collect());
     }
     let devices = Ignored { pointer: DEVICES.into(), reason: "cgroups are disabled".into() };
-    Ok(CgroupPlan { dirs: Vec::new(), writes: Vec::new(), devices: None, ignored: vec![devices], ..plan })
+    Ok(CgroupPlan {
+        dirs: Vec::new(),
+        writes: Vec::new(),
+        devices: None,
+        ignored: vec![devices],
+        unit: None,
+        ..plan
+    })
 }
 
 /// The directory that the process will be in: without rights to cgroups of its own, the caller's.

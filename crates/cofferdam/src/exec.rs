@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 
 use cofferdam_plan::{ExecOptions as PlanOptions, ExecPlan, plan_exec};
+use cofferdam_sys::Errno;
 use cofferdam_sys::clone3::{self, CLONE_NEWUSER};
 
 use crate::container::{Container, Status};
@@ -42,7 +43,8 @@ pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Pr
         inputs.first_ids = first_ids(container.saved.pid, &plan);
     }
     let lowered = lower::exec(&plan, &inputs);
-    let (newborn, must_move) = born(&lowered, &inputs, opened.born_in.as_ref())?;
+    let (newborn, must_move) =
+        born(&lowered, &inputs, opened.born_in.as_ref(), cgroup.saved().unit.is_some())?;
     let first = newborn.born.pid;
     let mut upbringing = Upbringing::new(newborn, true)?;
     let mut keeper = Keeper { container, plan: &plan, options: &options, spec: &spec, terminal: None };
@@ -55,14 +57,17 @@ pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Pr
 }
 
 /// Born in the container's version 2 cgroup, which costs nothing; where that takes no processes (the
-/// container has split it up), the parent must move it beside the first process.
+/// container has split it up), the parent must move it beside the first process, and where this user may
+/// not do so from here, systemd must.
 fn born(
     lowered: &lower::Lowered,
     inputs: &lower::Inputs,
     cgroup: Option<&OwnedFd>,
+    by_systemd: bool,
 ) -> Result<(Newborn, bool)> {
+    let movable = if by_systemd { &[Errno::EBUSY, Errno::EACCES][..] } else { &[Errno::EBUSY] };
     match spawn::spawn(lowered, &inputs.descriptors(), cgroup, None) {
-        Err(e) if cgroup.is_some() && e.errno() == Some(cofferdam_sys::Errno::EBUSY.0) => {
+        Err(e) if cgroup.is_some() && e.errno().is_some_and(|e| movable.contains(&Errno(e))) => {
             Ok((spawn::spawn(lowered, &inputs.descriptors(), None, None)?, true))
         }
         other => Ok((other?, false)),

@@ -41,7 +41,7 @@ fn linux() -> LinuxFeatures {
     LinuxFeatures {
         namespaces: owned(&cofferdam_plan::known_namespaces()),
         capabilities: owned(cofferdam_plan::known_capabilities()),
-        cgroup: CgroupFeature { v1: true, v2: true, systemd: false, systemd_user: false, rdma: true },
+        cgroup: CgroupFeature { v1: true, v2: true, systemd: true, systemd_user: true, rdma: true },
         seccomp: SeccompFeature {
             enabled: true,
             actions: owned(cofferdam_seccomp::known_actions()),

@@ -175,7 +175,8 @@ impl Container {
         if self.saved.pid == 0 {
             // Half-made: its child ends by itself, as nobody answers it, and never joined a cgroup with
             // others. Whoever stays in one that we merely meant to make is somebody else's.
-            return match cgroup.delete() {
+            // A unit without processes ends by itself; one with others' is not ours.
+            return match cgroup.delete_directories() {
                 Err(e) if e.errno == EBUSY => Ok(()),
                 other => Ok(other?),
             };

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use cofferdam_cgroup::{Hierarchies, Version};
+use cofferdam_cgroup::{Hierarchies, Manager, Property, UnitPlan, Version};
 use cofferdam_net::{InterfaceKind, InterfacePlan, NetworkPlan, RoutePlan};
 
 use crate::decide::{Decision, decide_with};
@@ -114,14 +114,31 @@ fn cgroups(decision: &Decision, version: Version) -> impl Iterator<Item = Report
     dirs.map(|d| parent("making cgroup", d.path.display().to_string(), "/linux/cgroupsPath"))
 }
 
+/// The unit, and each property of it.
+fn asked_of_systemd(unit: &UnitPlan) -> Vec<ReportedStep> {
+    let whose = if unit.manager == Manager::User { "the user's systemd" } else { "systemd" };
+    let asked = format!("asking {whose} for the unit");
+    let unit_itself = parent(&asked, format!("{} in {}", unit.name, unit.slice), "/linux/cgroupsPath");
+    let property = |p: &Property| parent("setting property", p.to_string(), &p.pointer);
+    std::iter::once(unit_itself).chain(unit.properties.iter().map(property)).collect()
+}
+
 /// The parent's steps stand where the child waits for them.
 fn steps(decision: &Decision) -> Vec<ReportedStep> {
     let lowered = lower::init(&decision.init, &inputs(decision));
     let mut all = vec![parent("making the state directory", "", "")];
-    all.extend(cgroups(decision, Version::V2));
+    let unit = decision.cgroup.unit.as_ref();
+    if unit.is_none() {
+        all.extend(cgroups(decision, Version::V2));
+    }
     all.push(parent("making the container's process", namespaces(lowered.clone_flags), "/linux/namespaces"));
+    all.extend(unit.iter().flat_map(|unit| asked_of_systemd(unit)));
     if decision.init.id_maps.is_some() {
         all.push(parent("writing id maps", "", "/linux/uidMappings"));
+    }
+    if unit.is_some() {
+        all.push(parent("waiting for systemd", "", ""));
+        all.extend(cgroups(decision, Version::V2));
     }
     all.extend(cgroups(decision, Version::V1));
     all.extend(

@@ -32,5 +32,9 @@ fn decision(store: &Store, id: &ContainerId) -> Option<Decision> {
         crate::bundle::read_bounded(&store.dir(id).join(CONFIG), "reading the container's configuration")
             .ok()?;
     let bundle = Bundle::from_spec("/", cofferdam_oci::parse_spec(&bytes).ok()?);
-    decide(id, &bundle, &CreateOptions::default(), None).ok()
+    // Which of the two it was is in the damaged state only; the path tells as well.
+    let path = bundle.spec.linux.as_ref().and_then(|l| l.cgroups_path.as_deref()).unwrap_or_default();
+    let systemd_cgroup = !path.contains('/') && path.matches(':').count() == 2;
+    let options = CreateOptions { systemd_cgroup, ..CreateOptions::default() };
+    decide(id, &bundle, &options, None).ok()
 }

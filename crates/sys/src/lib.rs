@@ -26,6 +26,7 @@ pub mod clone3;
 #[cfg(feature = "std")]
 mod clone_exec;
 pub mod close_range;
+pub mod connect;
 pub mod dirs;
 #[cfg(feature = "std")]
 pub mod environ;

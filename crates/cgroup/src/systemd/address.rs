@@ -1,0 +1,123 @@
+//! Where systemd listens.
+//!
+//! Called by `bus`. It reads the environment; it may not connect.
+//!
+//! systemd's own socket (`private`) needs no greeting and no bus between, but only whoever it works for may
+//! use it. A bus that the environment names goes before, as everywhere.
+
+use std::env::var_os;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use super::Manager;
+
+/// A socket, and whether a bus is between it and systemd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// A path, or NUL and an abstract name.
+    pub(super) socket: Vec<u8>,
+    pub(super) bus: bool,
+}
+
+impl Address {
+    fn direct(path: impl AsRef<Path>) -> Self {
+        Self { socket: path.as_ref().as_os_str().as_bytes().to_vec(), bus: false }
+    }
+
+    fn bus(path: impl AsRef<Path>) -> Self {
+        Self { bus: true, ..Self::direct(path) }
+    }
+
+    /// For people.
+    pub(super) fn shown(&self) -> PathBuf {
+        match self.socket.split_first() {
+            Some((0, name)) => format!("@{}", String::from_utf8_lossy(name)).into(),
+            _ => std::ffi::OsString::from_vec(self.socket.clone()).into(),
+        }
+    }
+}
+
+/// In the order in which they are tried.
+pub(super) fn of(manager: Manager) -> Vec<Address> {
+    let set = |name: &str| var_os(name).filter(|v| !v.is_empty());
+    match manager {
+        Manager::System => match set("DBUS_SYSTEM_BUS_ADDRESS") {
+            Some(named) => parse(named.as_bytes()),
+            None => {
+                vec![Address::direct("/run/systemd/private"), Address::bus("/run/dbus/system_bus_socket")]
+            }
+        },
+        Manager::User => user(set("DBUS_SESSION_BUS_ADDRESS"), set("XDG_RUNTIME_DIR")),
+    }
+}
+
+fn user(named: Option<std::ffi::OsString>, runtime: Option<std::ffi::OsString>) -> Vec<Address> {
+    let own = runtime
+        .map(PathBuf::from)
+        .map(|dir| vec![Address::direct(dir.join("systemd/private")), Address::bus(dir.join("bus"))]);
+    match (named, own) {
+        (Some(named), Some(own)) => {
+            let named = parse(named.as_bytes());
+            // The usual bus of a session: behind it is the manager whose own socket is beside it.
+            if named.iter().any(|a| own.contains(a)) { own } else { named }
+        }
+        (Some(named), None) => parse(named.as_bytes()),
+        (None, own) => own.unwrap_or_default(),
+    }
+}
+
+/// `unix:path=/a,guid=…;unix:abstract=b`: those that are sockets of this host (D-Bus specification, Server
+/// Addresses).
+fn parse(text: &[u8]) -> Vec<Address> {
+    text.split(|b| *b == b';').filter_map(one).collect()
+}
+
+fn one(text: &[u8]) -> Option<Address> {
+    let keys = text.strip_prefix(b"unix:")?;
+    let value = |key: &[u8]| keys.split(|b| *b == b',').find_map(|pair| pair.strip_prefix(key));
+    let socket = match (value(b"path="), value(b"abstract=")) {
+        (Some(path), _) => unescape(path)?,
+        (None, Some(name)) => [&[0], unescape(name)?.as_slice()].concat(),
+        (None, None) => return None,
+    };
+    Some(Address { socket, bus: true })
+}
+
+fn unescape(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut bytes = text.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let digits = [bytes.next()?, bytes.next()?];
+        out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(addresses: &[Address]) -> Vec<(String, bool)> {
+        addresses.iter().map(|a| (a.shown().display().to_string(), a.bus)).collect()
+    }
+
+    #[test]
+    fn addresses_are_unix_sockets_or_passed_over() {
+        let text = b"tcp:host=x;unix:path=/run/a%20b,guid=1;unix:abstract=c;unix:tmpdir=/tmp;unix:path=%g0";
+        assert_eq!(shown(&parse(text)), [("/run/a b".into(), true), ("@c".into(), true)]);
+    }
+
+    #[test]
+    fn a_users_manager_is_asked_directly_where_its_bus_is_the_usual_one() {
+        let own = [("/run/user/7/systemd/private".to_owned(), false), ("/run/user/7/bus".to_owned(), true)];
+        let runtime = || Some("/run/user/7".into());
+        assert_eq!(shown(&user(None, runtime())), own);
+        assert_eq!(shown(&user(Some("unix:path=/run/user/7/bus".into()), runtime())), own);
+        assert_eq!(shown(&user(Some("unix:path=/tmp/x".into()), runtime())), [("/tmp/x".to_owned(), true)]);
+        assert!(user(None, None).is_empty());
+    }
+}
