@@ -283,7 +283,8 @@ fn read_only(scene: &Scene<'_>, pointer: Pointer, source: &Path, target: &str) -
         kind: MountKind::Bind {
             source: HostPath::new(source, &scene.options.bundle)?,
             recursive: false,
-            open: BindOpen::Parent,
+            // An ordinary user may not take mounts apart outside of the new namespace, and reaches what is there.
+            open: if scene.facts.fully_privileged() { BindOpen::Parent } else { BindOpen::Child },
             copy_symlink: false,
             nofollow: false,
         },

@@ -4,7 +4,9 @@
 
 mod common;
 
-use cofferdam_plan::{DeviceSource, HostFacts, Options, Pivot, RdtPlan, Setgroups, plan_init};
+use cofferdam_plan::{
+    BindOpen, DeviceSource, HostFacts, MountKind, Options, OwnFile, Pivot, RdtPlan, Setgroups, plan_init,
+};
 use common::{in_user_namespace, plan, planned, warned, with};
 use serde_json::{Value, json};
 
@@ -254,6 +256,29 @@ fn the_notify_socket_is_mounted_and_named() {
     assert!(plan.process.env.contains(&"NOTIFY_SOCKET=/run/notify/notify.sock".to_owned()));
     let mount = plan.mounts.last().unwrap();
     assert_eq!((mount.target.as_str(), mount.attr.set), ("/run/notify", 0xf));
+}
+
+#[test]
+fn files_of_the_runtimes_are_bound_where_the_document_mounts_nothing() {
+    let file = |target: &str| OwnFile {
+        pointer: cofferdam_oci::Pointer::root(),
+        source: format!("/run/box{target}").into(),
+        target: target.into(),
+    };
+    let options = Options { files: vec![file("/etc/hosts"), file("/etc/resolv.conf")], ..common::options() };
+    let hosts = json!({"destination": "/etc//hosts", "source": "/h", "options": ["bind"]});
+    let spec = |changes: &[(&str, Value)]| common::spec(&with(changes));
+    let plan = plan_init(&spec(&[("/mounts", json!([hosts]))]), &HostFacts::typical(), &options).unwrap();
+    let targets: Vec<_> = plan.mounts.iter().map(|mount| mount.target.as_str()).collect();
+    assert_eq!(targets, ["/etc/hosts", "/etc/resolv.conf"]);
+    assert_eq!(plan.mounts[1].attr.set, 0xf);
+    let open = |plan: &cofferdam_plan::InitPlan| match plan.mounts.last().unwrap().kind {
+        MountKind::Bind { open, .. } => open,
+        _ => panic!("no bind mount"),
+    };
+    assert_eq!(open(&plan), BindOpen::Parent);
+    let theirs = plan_init(&spec(&own_id()), &rootless(), &options).unwrap();
+    assert_eq!(open(&theirs), BindOpen::Child, "an ordinary user opens no detached mounts of the host's");
 }
 
 #[test]
