@@ -4,7 +4,7 @@ use std::fs;
 
 use cofferdam_tests::json;
 
-use crate::Classic;
+use crate::{Classic, Running, STAYS};
 
 cofferdam_tests::own! {
     fn the_status_is_the_programs_or_128_and_its_signal(t) {
@@ -98,5 +98,58 @@ cofferdam_tests::own! {
         t.finish(command).ok();
         let debug = fs::read_to_string(&second).unwrap();
         assert!(debug.contains("level=debug"), "{debug}");
+    }
+
+    fn init_is_for_who_makes_the_namespaces_by_himself(t) {
+        let c = Classic::new(t);
+        c.write();
+        fs::write(t.dir.join("networks"), "{}").unwrap();
+        let script = "exec 3<\"$1\"; shift; exec \"$@\"";
+        let unshare = |pipe: &str| {
+            let mut command = t.command("/usr/bin/unshare".as_ref());
+            command.args(["-m", "-p", "-u", "-i", "--fork", "--", "sh", "-c", script, "sh"]);
+            command.arg(t.dir.join("networks")).arg(&t.runtime.path).args(["nsinit", "init", "sh", "-c"]);
+            command.arg("hostname; echo $$; exit 4").current_dir(c.bundle.rootfs());
+            t.finish(command.env("pipe", pipe).env("data_path", &c.data))
+        };
+        let out = unshare("3");
+        assert_eq!((out.code, out.stdout.as_str()), (4, "koye\n1\n"), "{out}");
+        assert!(unshare("99").refused().contains("EBADF"));
+        assert!(unshare("x").refused().contains("number of a descriptor"));
+        assert!(c.run(&["init", "true"]).refused().contains("hint: to start a container, use exec"));
+    }
+
+    fn networks_are_in_the_state_and_go_with_the_container(t) {
+        let mut c = Classic::new(t);
+        t.network_view();
+        t.host("ip link add cdtbr1 type bridge && ip address add 10.78.0.1/24 dev cdtbr1 && ip link set cdtbr1 up");
+        let veth = json!({"type": "veth", "bridge": "cdtbr1", "veth_prefix": "vc", "address": "10.78.0.2/24",
+            "gateway": "10.78.0.1", "mtu": 1400});
+        let all = json!({"NEWNS": true, "NEWPID": true, "NEWUTS": true, "NEWNET": true});
+        c.set("namespaces", all).set("networks", json!([{"type": "loopback"}, veth])).write();
+        // The view of another namespace begins at its root.
+        let command = |words: &[&str]| {
+            let mut command = c.command(&[&["exec"], words].concat());
+            command.env("data_path", &c.data);
+            command
+        };
+        let mut stays = command(&["sh", "-c", STAYS]);
+        let mut running = Running::of(stays.spawn().unwrap(), &c.data.join("state.json"));
+        let state = c.state();
+        let network = &state["network_state"];
+        assert_eq!(network["veth_child"], "eth0", "{state}");
+        let host = network["veth_host"].as_str().unwrap();
+        assert!(t.host("ip -o link show master cdtbr1").contains(host));
+        let out = t.finish(&mut command(&["--func", "ip"]));
+        assert!(out.ok().contains("eth0") && out.stdout.contains("10.78.0.2/24") && out.stdout.contains("1400"), "{out}");
+        // Killed: the pair goes with the container's end, and the next one has the bridge again.
+        running.signal(rustix::process::Signal::KILL);
+        running.nsinit.wait().unwrap();
+        let gone = || t.host("ip -o link show master cdtbr1").is_empty();
+        cofferdam_tests::wait_until("the pair's end", gone);
+        let out = t.finish(&mut command(&["ip", "route"]));
+        assert!(out.ok().contains("default via 10.78.0.1 dev eth0"), "{out}");
+        assert!(c.left().is_empty(), "{:?}", c.left());
+        assert!(gone(), "nothing is left");
     }
 }

@@ -54,7 +54,11 @@ impl<'t> Named<'t> {
         let words = self.words("exec", &["sh", "-c", STAYS]);
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         let state = self.0.t.dir.join("run").join(&self.0.bundle.id).join("state.json");
-        Running::of(self.0.command(&words).spawn().expect("nsinit starts"), &state)
+        let running = Running::of(self.0.command(&words).spawn().expect("nsinit starts"), &state);
+        // It is completed once the program runs.
+        let complete = || fs::read_to_string(&state).is_ok_and(|text| text.contains("init_process_pid"));
+        cofferdam_tests::wait_until("the state of a name", complete);
+        running
     }
 }
 
