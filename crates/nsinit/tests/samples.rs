@@ -173,3 +173,35 @@ fn a_sample_survives_being_written() {
         assert_eq!(Config { generation: config.generation, ..again }, config, "{name}");
     }
 }
+
+/// Whatever a document says, there is a configuration or a reason; what is read can be written and read again.
+fn read_or_refused(bytes: &[u8]) {
+    let config = match Config::read(bytes) {
+        Ok(read) => read.config,
+        Err(rejects) => return assert!(!rejects.is_empty()),
+    };
+    let again = Config::parse(&serde_json::to_vec(&config).unwrap()).unwrap();
+    if again.generation == Generation::V1_4 {
+        assert_eq!(Config { generation: config.generation, ..again }, config);
+    }
+    let second = Config::parse(&serde_json::to_vec(&config.to_v2()).unwrap()).unwrap();
+    assert_eq!(second.generation, Generation::V2);
+    if let Err(rejects) = convert(&config, &ExecUser::default(), &["sh".to_owned()]) {
+        assert!(!rejects.is_empty());
+    }
+}
+
+#[test]
+fn a_sample_with_any_bytes_changed_is_read_or_refused() {
+    const STEP: usize = 97;
+    for (name, _) in SAMPLES {
+        let bytes = std::fs::read(directory().join(format!("{name}.container.json"))).unwrap();
+        for (position, byte) in (0..bytes.len()).step_by(STEP).zip(b"\"{}[]0-,:. nA\\".iter().cycle()) {
+            let mut changed = bytes.clone();
+            changed[position] = *byte;
+            read_or_refused(&changed);
+            let (from, to) = (position, (position + STEP).min(bytes.len()));
+            read_or_refused(&[&bytes[..from], &bytes[to..]].concat());
+        }
+    }
+}
