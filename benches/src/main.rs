@@ -14,6 +14,7 @@ mod host;
 mod library;
 mod measure;
 mod network;
+mod notify;
 mod nsenter;
 mod options;
 mod profile;
@@ -28,10 +29,22 @@ use options::Options;
 
 fn main() -> ExitCode {
     // First: a helper of the second benchmark does not come back from here.
-    cofferdam_nsenter::init(nsenter::modules());
+    let modules = nsenter::modules().into_iter().chain([notify::module()]);
+    cofferdam_nsenter::init(modules);
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words == ["nsenter"] {
         return match nsenter::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if let Some((first, rest)) = words.split_first()
+        && first == "notify"
+    {
+        return match notify::run(rest) {
             Ok(()) => ExitCode::SUCCESS,
             Err(why) => {
                 eprintln!("{why}");

@@ -73,9 +73,10 @@ struct Turn {
 }
 
 /// A turn that is taken; the next one's when dropped.
-struct Taken<'a>(&'a Shared);
+#[derive(Debug)]
+pub(crate) struct Taken(Arc<Shared>);
 
-impl Drop for Taken<'_> {
+impl Drop for Taken {
     fn drop(&mut self) {
         let mut turn = self.0.turn();
         turn.taken = false;
@@ -92,7 +93,7 @@ impl Shared {
     }
 
     /// Waits for the turn.
-    fn take(&self, deadline: Option<Instant>) -> Option<Taken<'_>> {
+    fn take(self: &Arc<Self>, deadline: Option<Instant>) -> Option<Taken> {
         let mut turn = self.turn();
         while turn.taken {
             let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
@@ -107,7 +108,7 @@ impl Shared {
             turn.waiting = turn.waiting.saturating_sub(1);
         }
         turn.taken = true;
-        Some(Taken(self))
+        Some(Taken(Arc::clone(self)))
     }
 
     pub(crate) fn unanswered(&self) -> Errno {
@@ -192,6 +193,20 @@ impl Listener {
 
     fn wait(&self, deadline: Option<Instant>) -> Result<Received> {
         let Some(_turn) = self.0.take(deadline) else { return Ok(Received::Nothing) };
+        self.receive(deadline)
+    }
+
+    /// As [`Listener::next`], keeping the turn, or one that was kept.
+    pub(crate) fn next_in_turn(&self, kept: Option<Taken>) -> Result<Option<(Request, Taken)>> {
+        let Some(turn) = kept.or_else(|| self.0.take(None)) else { return Ok(None) };
+        match self.receive(None)? {
+            Received::Request(request) => Ok(Some((request, turn))),
+            Received::Nothing | Received::End => Ok(None),
+        }
+    }
+
+    /// Waits, and receives. Only whose turn it is may do so.
+    fn receive(&self, deadline: Option<Instant>) -> Result<Received> {
         loop {
             let mut fds = [self.0.fd.as_raw_fd(), self.0.stop.raw()].map(|fd| PollFd {
                 fd,

@@ -6,12 +6,18 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::listener::Taken;
 use crate::{Answer, Error, Listener, Registry, Request, Result};
+
+/// Working on a request takes long if it takes longer than this, in nanoseconds.
+const LONG: u64 = 200_000;
+/// How often the kept turn is looked at.
+const TICK: Duration = Duration::from_millis(1);
 
 /// How much one service may use.
 ///
@@ -61,6 +67,12 @@ struct Shared {
     idle: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
+    /// The turn to receive of who works on a request that should not take long, and how many there were.
+    kept: Mutex<(u64, Option<Taken>)>,
+    /// How long working on a request takes, in nanoseconds, on the average of the last few.
+    usual: AtomicU64,
+    /// Whether nobody watches the kept turn, having found nothing to watch.
+    unwatched: AtomicBool,
     /// When the next request may be worked on, at the allowed rate.
     pace: Mutex<Instant>,
 }
@@ -70,6 +82,8 @@ struct State {
     workers: usize,
     /// Whether there is a thread that waits for late answers' time.
     clock: bool,
+    /// Whether there is a thread that watches the kept turn.
+    watch: bool,
     ended: bool,
     late: BinaryHeap<Reverse<Late>>,
     failed: Option<Error>,
@@ -96,6 +110,9 @@ impl Service {
             idle: AtomicUsize::new(0),
             state: Mutex::default(),
             changed: Condvar::new(),
+            kept: Mutex::default(),
+            usual: AtomicU64::new(0),
+            unwatched: AtomicBool::new(false),
             pace: Mutex::new(Instant::now()),
         });
         spawn(&shared, &mut shared.state())?;
@@ -126,7 +143,7 @@ impl Service {
     /// What ended it, if that was a failure.
     pub fn wait(&self) -> Result<()> {
         let mut state = self.0.state();
-        while !state.ended || state.workers > 0 || state.clock {
+        while !state.ended || state.workers > 0 || state.clock || state.watch {
             state = self.0.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.failed.take().map_or(Ok(()), Err)
@@ -153,23 +170,113 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a worker does.
+    /// What a worker does. Waking another thread to wait for the next request takes longer than many an answer
+    /// does: so it keeps the turn while it works, unless work usually takes long, and `watch` takes it away when
+    /// this once it does.
     fn work(self: Arc<Self>) {
+        let mut turn = None;
         loop {
             self.idle.fetch_add(1, Ordering::AcqRel);
-            let next = self.listener.next();
-            let others = self.idle.fetch_sub(1, Ordering::AcqRel).saturating_sub(1);
+            let next = self.listener.next_in_turn(turn.take());
+            self.idle.fetch_sub(1, Ordering::AcqRel);
             match next {
-                Ok(Some(request)) => {
-                    if others == 0 {
+                Ok(Some((request, mine))) => {
+                    if self.usual.load(Ordering::Relaxed) > LONG {
+                        drop(mine);
                         self.another();
+                    } else {
+                        self.keep(mine);
                     }
                     self.keep_pace();
+                    let begin = Instant::now();
                     self.answer(request);
+                    self.took(begin.elapsed());
+                    turn = self.kept().1.take();
                 }
                 Ok(None) => return self.leave(None),
                 Err(e) => return self.leave(Some(e)),
             }
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, (u64, Option<Taken>)> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where `watch` finds it.
+    fn keep(self: &Arc<Self>, turn: Taken) {
+        {
+            let mut kept = self.kept();
+            kept.0 = kept.0.wrapping_add(1);
+            kept.1 = Some(turn);
+        }
+        if self.unwatched.swap(false, Ordering::AcqRel) {
+            // Whoever says so has the state until it waits.
+            drop(self.state());
+            self.changed.notify_all();
+        }
+        // The first time there is nobody.
+        if self.usual.load(Ordering::Relaxed) == 0 {
+            let mut state = self.state();
+            if !state.watch && !state.ended {
+                let copy = Arc::clone(self);
+                let made = thread::Builder::new().name("notify-watch".to_owned()).spawn(move || copy.watch());
+                state.watch = made.is_ok();
+            }
+        }
+    }
+
+    fn took(&self, time: Duration) {
+        let time = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).clamp(1, u64::from(u32::MAX));
+        let usual = self.usual.load(Ordering::Relaxed);
+        self.usual.store((usual.saturating_mul(7).saturating_add(time) / 8).max(1), Ordering::Relaxed);
+    }
+
+    /// Gives the turn of whoever works too long to another worker. Looks once a millisecond while requests come.
+    fn watch(self: Arc<Self>) {
+        const QUIET: u32 = 10;
+        let (mut last, mut quiet) = (0, 0u32);
+        let mut state = self.state();
+        while !state.ended {
+            let waited = self.changed.wait_timeout(state, TICK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let mut kept = self.kept();
+            if kept.0 != last {
+                (last, quiet) = (kept.0, 0);
+                continue;
+            }
+            if let Some(turn) = kept.1.take() {
+                drop(kept);
+                drop(state);
+                drop(turn);
+                self.another();
+                state = self.state();
+                continue;
+            }
+            drop(kept);
+            quiet = quiet.saturating_add(1);
+            if quiet > QUIET && !state.ended {
+                self.unwatched.store(true, Ordering::Release);
+                // One that came in between would not have woken us.
+                if self.kept().0 == last {
+                    state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                self.unwatched.store(false, Ordering::Release);
+                quiet = 0;
+            }
+        }
+        state.watch = false;
+        self.changed.notify_all();
+    }
+
+    /// Somebody must receive while a request is worked on. Without another thread it waits.
+    fn another(self: &Arc<Self>) {
+        if self.idle.load(Ordering::Acquire) > 0 {
+            return;
+        }
+        let mut state = self.state();
+        if state.workers < self.limits.workers && !state.ended {
+            let _ = spawn(self, &mut state);
         }
     }
 
@@ -188,14 +295,6 @@ impl Shared {
         };
         if !ahead.is_zero() {
             thread::sleep(ahead);
-        }
-    }
-
-    /// Somebody must receive while this request is worked on. Without another thread it waits.
-    fn another(self: &Arc<Self>) {
-        let mut state = self.state();
-        if state.workers < self.limits.workers && !state.ended {
-            let _ = spawn(self, &mut state);
         }
     }
 
