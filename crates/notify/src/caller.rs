@@ -8,9 +8,9 @@ use std::ffi::CString;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::sync::OnceLock;
 
-use cofferdam_sys::{Errno, Fd, open, pidfd, stat};
+use cofferdam_sys::{Errno, Fd, dirs, open, pidfd, stat};
 
 use crate::{Error, Request, Result};
 
@@ -81,8 +81,8 @@ impl Credentials {
     }
 }
 
-/// Device and inode, which tell one namespace from another.
-pub type Namespace = (u64, u64);
+/// The kernel's number of a namespace, which tells it from all others that exist.
+pub type Namespace = u64;
 
 impl Caller {
     pub(crate) fn of(request: &Request) -> Result<Self> {
@@ -141,7 +141,12 @@ impl Caller {
     /// # Errors
     /// [`Error::System`] without the right to look, [`Error::Gone`] when it has ended.
     pub fn namespace(&self, kind: &str) -> Result<Namespace> {
-        self.identify(&format!("ns/{kind}"))
+        const DOING: &str = "looking at the caller's namespaces";
+        let name = CString::new(format!("ns/{kind}")).map_err(|_| self.failed(DOING, Errno::EINVAL))?;
+        let mut buffer = [0; 64];
+        let link = dirs::readlinkat(self.proc.as_raw_fd(), &name, &mut buffer);
+        let link = link.map_err(|errno| self.failed(DOING, errno))?;
+        number(link).ok_or(Error::System { doing: DOING, errno: Errno::EBADMSG })
     }
 
     /// Which one we are in.
@@ -149,9 +154,11 @@ impl Caller {
     /// # Errors
     /// [`Error::System`] for a kind that the kernel does not know.
     pub fn own_namespace(kind: &str) -> Result<Namespace> {
-        std::fs::metadata(format!("/proc/thread-self/ns/{kind}"))
-            .map(|m| (m.dev(), m.ino()))
-            .map_err(|e| Error::io("looking at our namespaces", &e))
+        const DOING: &str = "looking at our namespaces";
+        let link = std::fs::read_link(format!("/proc/thread-self/ns/{kind}"));
+        let link = link.map_err(|e| Error::io(DOING, &e))?;
+        number(link.as_os_str().as_encoded_bytes())
+            .ok_or(Error::System { doing: DOING, errno: Errno::EBADMSG })
     }
 
     /// Whether it is in another namespace of a kind than we are.
@@ -159,10 +166,13 @@ impl Caller {
         Ok(self.namespace(kind)? != Self::own_namespace(kind)?)
     }
 
-    /// Its label of a security module (`/proc/PID/attr/current`), if there is one.
+    /// Its label of a security module (`/proc/PID/attr/current`), if there is one that labels processes.
     #[must_use]
     pub fn label(&self) -> Option<String> {
-        read(&self.proc, "attr/current").ok().filter(|label| !label.is_empty())
+        static LABELS: OnceLock<bool> = OnceLock::new();
+        // None does where even we have no label.
+        let known = *LABELS.get_or_init(|| std::fs::read("/proc/thread-self/attr/current").is_ok());
+        known.then(|| read(&self.proc, "attr/current").ok().filter(|label| !label.is_empty())).flatten()
     }
 
     /// Its cgroups, as `/proc/PID/cgroup` lists them (cgroups(7)).
@@ -215,17 +225,12 @@ impl Caller {
             .map_err(|errno| self.failed("opening the caller's root", errno))
     }
 
-    /// Whether the thread is still there.
+    /// Whether the thread is still there, and more than what is left to be reaped.
     #[must_use]
     pub fn is_alive(&self) -> bool {
-        read(&self.proc, "stat").is_ok()
-    }
-
-    fn identify(&self, file: &str) -> Result<Namespace> {
-        let failed = |errno| self.failed("looking at the caller's namespaces", errno);
-        let place = handle(&self.proc, file, open::O_PATH).map_err(failed)?;
-        let meta = File::from(OwnedFd::from(place)).metadata();
-        meta.map(|m| (m.dev(), m.ino())).map_err(|e| Error::io("looking at the caller's namespaces", &e))
+        // The name, in parentheses, may hold anything; the state follows it.
+        let stat = read(&self.proc, "stat").unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
     }
 
     fn failed(&self, doing: &'static str, errno: Errno) -> Error {
@@ -234,9 +239,25 @@ impl Caller {
 }
 
 fn directory(tid: i32) -> cofferdam_sys::Result<Fd> {
-    let path = CString::new(format!("/proc/{tid}")).map_err(|_| Errno::EINVAL)?;
-    let dir = open::open(&path, open::O_PATH | open::O_DIRECTORY)?;
-    if stat::filesystem(dir.raw())? == stat::PROC_SUPER_MAGIC { Ok(dir) } else { Err(Errno::ENODEV) }
+    static PROC: OnceLock<Fd> = OnceLock::new();
+    let proc = match PROC.get() {
+        Some(proc) => proc,
+        None => {
+            let proc = open::open(c"/proc", open::O_PATH | open::O_DIRECTORY)?;
+            if stat::filesystem(proc.raw())? != stat::PROC_SUPER_MAGIC {
+                return Err(Errno::ENODEV);
+            }
+            PROC.get_or_init(|| proc)
+        }
+    };
+    let name = CString::new(tid.to_string()).map_err(|_| Errno::EINVAL)?;
+    open::openat2(proc.raw(), &name, open::O_PATH | open::O_DIRECTORY, 0, 0)
+}
+
+/// The number in `mnt:[4026531841]`.
+fn number(link: &[u8]) -> Option<Namespace> {
+    let (_, number) = std::str::from_utf8(link).ok()?.split_once('[')?;
+    number.strip_suffix(']')?.parse().ok()
 }
 
 /// Opens below its directory, through the magic links that are there.
