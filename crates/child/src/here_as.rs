@@ -18,8 +18,11 @@ pub(crate) struct Itself {
     root: Fd,
     uid: u32,
     gid: u32,
+    permitted: u64,
+    inheritable: u64,
     /// Whether it is somebody else at the moment.
     away: bool,
+    /// Whether it has supplementary groups that are not its own; by itself it has none.
     groups: bool,
 }
 
@@ -34,32 +37,32 @@ pub(crate) fn become_another(c: &mut Context, op: &Op<'_>) -> Done {
         return Err(Errno::ENOSYS.into());
     };
     let (root, cwd) = (serve::first(c)?, serve::first(c)?);
-    leaving(c, set_groups)?;
+    let (permitted, inheritable) = leaving(c, set_groups, groups)?;
     here::join_root(root.raw())?;
     here::join_cwd(cwd.raw())?;
     setns::umask(umask);
-    if set_groups {
-        setuid::setgroups(groups)?;
-    }
     setuid::set_effective_group(gid)?;
     setuid::set_effective_user(uid)?;
-    let (permitted, _, inheritable) = capset::capget()?;
     capset::capset(permitted, permitted & effective, inheritable)?;
     // Changing ids may have made it traceable (/proc/sys/fs/suid_dumpable).
     Ok(prctl::set_dumpable(false)?)
 }
 
-/// From here on there is a way back to be gone.
-fn leaving(c: &mut Context, groups: bool) -> Result<()> {
+/// From here on there is a way back to be gone. Gives what it may be at most.
+fn leaving(c: &mut Context, set_groups: bool, groups: &[u8]) -> Result<(u64, u64)> {
     if c.itself.is_none() {
         let root = open::open(c"/", open::O_PATH | open::O_DIRECTORY)?;
-        let (uid, gid) = setuid::effective();
-        c.itself = Some(Itself { root, uid, gid, away: false, groups: false });
+        let ((uid, gid), (permitted, _, inheritable)) = (setuid::effective(), capset::capget()?);
+        c.itself = Some(Itself { root, uid, gid, permitted, inheritable, away: false, groups: set_groups });
     }
     let itself = c.itself.as_mut().ok_or(Errno::EBADF)?;
     itself.away = true;
-    itself.groups = groups;
-    Ok(())
+    // The supervisor's own groups, at the first time, and the last one's go.
+    if set_groups && (itself.groups || !groups.is_empty()) {
+        setuid::setgroups(groups)?;
+        itself.groups = !groups.is_empty();
+    }
+    Ok((itself.permitted, itself.inheritable))
 }
 
 /// Is itself again, or ends.
@@ -71,14 +74,16 @@ pub(crate) fn become_itself(c: &mut Context) {
     itself.away = false;
 }
 
-fn back(itself: &Itself) -> Result<()> {
-    let (permitted, _, inheritable) = capset::capget()?;
+fn back(itself: &mut Itself) -> Result<()> {
+    let Itself { permitted, inheritable, .. } = *itself;
     capset::capset(permitted, permitted, inheritable)?;
     setuid::set_effective_user(itself.uid)?;
     setuid::set_effective_group(itself.gid)?;
+    // Becoming another user than root takes them away.
     capset::capset(permitted, permitted, inheritable)?;
     if itself.groups {
         setuid::setgroups(&[])?;
+        itself.groups = false;
     }
     dirs::fchdir(itself.root.raw())?;
     dirs::chroot(c".")?;

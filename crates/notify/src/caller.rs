@@ -5,8 +5,6 @@
 //! was opened, and the handle is of it and stays so.
 
 use std::ffi::CString;
-use std::fs::File;
-use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
@@ -266,12 +264,20 @@ fn handle(proc: &OwnedFd, file: &str, flags: u64) -> cofferdam_sys::Result<Fd> {
     open::openat2(proc.as_raw_fd(), &name, flags, 0, 0)
 }
 
+/// The kernel writes such files out once, at the first read: one of a page is mostly all there is to read.
 fn read(proc: &OwnedFd, file: &str) -> cofferdam_sys::Result<String> {
+    const PAGE: usize = 4096;
     let fd = handle(proc, file, open::O_RDONLY)?;
     let mut text = Vec::new();
-    let read = File::from(OwnedFd::from(fd)).read_to_end(&mut text);
-    read.map_err(|e| Errno(e.raw_os_error().unwrap_or(Errno::EIO.0)))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    loop {
+        let had = text.len();
+        text.resize(had.saturating_add(PAGE), 0);
+        let n = open::read(fd.raw(), text.get_mut(had..).unwrap_or_default())?;
+        text.truncate(had.saturating_add(n));
+        if n == 0 || n < PAGE && file == "status" {
+            return Ok(String::from_utf8_lossy(&text).into_owned());
+        }
+    }
 }
 
 /// The process, the thread's number in the innermost PID namespace, and the rights.
