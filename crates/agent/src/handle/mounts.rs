@@ -5,7 +5,7 @@
 
 use std::ffi::CStr;
 
-use cofferdam_notify::{Actor, Answer, Call, Errno, Error, Request, Result};
+use cofferdam_notify::{Actor, Answer, Call, Errno, Error, Namespace, Request, Result};
 use cofferdam_nsenter::{Inside, Open, Set};
 
 use std::collections::HashSet;
@@ -22,21 +22,21 @@ const UMOUNT_NOFOLLOW: u32 = 8;
 /// What was mounted in a container before its program ran: how it is confined, so none of it is ever unmounted.
 #[derive(Debug, Default)]
 pub(crate) struct First {
-    namespace: Option<(u64, u64)>,
+    namespace: Option<Namespace>,
     ids: HashSet<String>,
 }
 
 impl First {
     /// Of the container with this first process, which still waits for its program.
     pub(crate) fn of(pid1: i32) -> Self {
-        let namespace = std::fs::metadata(format!("/proc/{pid1}/ns/mnt")).ok().map(|m| (m.dev(), m.ino()));
+        let namespace = std::fs::metadata(format!("/proc/{pid1}/ns/mnt")).ok().map(|m| m.ino());
         let mounts = std::fs::read_to_string(format!("/proc/{pid1}/mountinfo")).unwrap_or_default();
         let id = |line: &str| line.split(' ').next().map(str::to_owned);
         Self { namespace, ids: mounts.lines().filter_map(id).collect() }
     }
 
     /// Whether a mount of a caller in this mount namespace came later.
-    fn lets_go(&self, namespace: (u64, u64), id: &str) -> bool {
+    fn lets_go(&self, namespace: Namespace, id: &str) -> bool {
         self.namespace == Some(namespace) && !self.ids.contains(id)
     }
 }
