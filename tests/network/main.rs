@@ -10,3 +10,4 @@ mod files;
 mod kinds;
 mod outward;
 mod room;
+mod user;

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use cofferdam_sys::Errno;
@@ -54,6 +55,22 @@ impl Firewall {
         let socket = Netlink::open_protocol_in(namespace.as_fd(), NETLINK_NETFILTER);
         let said = |refusal| failed("opening a netlink socket", "in the container's namespace", "", refusal);
         Ok(Self { socket: socket.map_err(said)? })
+    }
+
+    /// That in which somebody else opened this socket ([`Self::into_socket`]).
+    #[must_use]
+    pub fn of(socket: OwnedFd) -> Self {
+        Self { socket: Netlink::of(socket) }
+    }
+
+    /// The socket, for another process's [`Self::of`].
+    ///
+    /// # Errors
+    /// `EMFILE`.
+    pub fn into_socket(self) -> Result<OwnedFd, Error> {
+        self.socket
+            .into_fd()
+            .map_err(|refusal| failed("handing on a netlink socket", "of a filter", "", refusal))
     }
 
     /// Lets a container out and publishes its ports; this namespace is the host's. What was there for `id`

@@ -107,6 +107,14 @@ impl Netlink {
         self.socket.raw()
     }
 
+    /// For somebody else's [`Self::of`].
+    pub(crate) fn into_fd(self) -> Result<OwnedFd> {
+        match self.socket {
+            Channel::Given(fd) => Ok(fd),
+            Channel::Own(socket) => Ok(cofferdam_sys::pidfd::duplicate(socket.as_raw_fd())?.into()),
+        }
+    }
+
     /// In another namespace: a thread goes there, opens the socket and ends.
     pub(crate) fn open_in(namespace: &File) -> Result<Self> {
         Self::open_protocol_in(namespace.as_fd(), NETLINK_ROUTE)

@@ -101,7 +101,7 @@ impl SandboxFlags {
         let mut sandbox = Sandbox::new(program.as_str());
         sandbox
             .args(args.iter().map(String::as_str))
-            .network(self.network.network()?)
+            .network(self.network.network(Caller::current().uid == 0)?)
             .read_only(self.read_only)
             .user_namespace(self.user_namespace)
             .hostname(self.hostname.as_str())

@@ -68,14 +68,26 @@ enum Allowed {
 }
 
 impl NetworkFlags {
-    /// What the library is asked for.
-    pub(crate) fn network(&self) -> Result<Network, Failure> {
+    /// What the library is asked for. Users who are not root get what a program of theirs can carry.
+    pub(crate) fn network(&self, is_root: bool) -> Result<Network, Failure> {
         let private = || Mode::bridge(BRIDGE, true);
         let mode = self.net.clone().unwrap_or_else(|| if self.is_bare() { Mode::None } else { private() });
         match mode {
+            Mode::Private { isolated, .. } if !is_root => {
+                let fixed =
+                    [self.ip.is_empty(), self.gateway.is_empty(), self.mac.is_none(), self.mtu.is_none()];
+                if fixed.contains(&false) || !isolated {
+                    return Err(Failure::new(
+                        "--net bridge=NAME, --ip, --gateway, --mac and --mtu take root: the network of other users is what pasta or slirp4netns makes",
+                    ));
+                }
+                let network =
+                    NetworkSpec { user_mode: "auto".into(), masquerade: false, ..self.document(None) };
+                Ok(Network::Private(Box::new(network)))
+            }
             Mode::Private { bridge, pool, ipv6_pool, isolated } => {
                 let interface = self.interface(bridge, [pool, ipv6_pool], isolated)?;
-                Ok(Network::Private(Box::new(self.document(interface))))
+                Ok(Network::Private(Box::new(self.document(Some(interface)))))
             }
             _ if !self.is_bare() => Err(Failure::new(
                 "--ip, --gateway, --publish, --allow, --dns, --add-host, --mac and --mtu are about a network of the sandbox's own: --net private or bridge=NAME",
@@ -94,14 +106,15 @@ impl NetworkFlags {
             && self.mtu.is_none()
     }
 
-    fn document(&self, interface: InterfaceSpec) -> NetworkSpec {
+    fn document(&self, interface: Option<InterfaceSpec>) -> NetworkSpec {
         let listed = self.allow.iter().filter_map(|allowed| match allowed {
             Allowed::This(spec) => Some(spec.clone()),
             Allowed::Nothing => None,
         });
+        let loopback = InterfaceSpec { kind: "loopback".into(), ..InterfaceSpec::default() };
         let servers = self.dns.iter().map(ToString::to_string).collect();
         NetworkSpec {
-            networks: vec![InterfaceSpec { kind: "loopback".into(), ..InterfaceSpec::default() }, interface],
+            networks: std::iter::once(loopback).chain(interface).collect(),
             hosts: self.add_host.clone(),
             dns: DnsSpec { servers, ..DnsSpec::default() },
             masquerade: true,
@@ -258,7 +271,7 @@ mod tests {
 
     fn network(words: &[&str]) -> Result<Network, String> {
         let line: Line = clap::Parser::try_parse_from([&["x"], words].concat()).map_err(|e| e.to_string())?;
-        line.flags.network().map_err(|failure| format!("{failure:?}"))
+        line.flags.network(true).map_err(|failure| format!("{failure:?}"))
     }
 
     /// As the library judges it: everything that can be said is something that can be made.
@@ -284,6 +297,18 @@ mod tests {
         assert_eq!((interface.bridge.as_str(), interface.isolated, spec.masquerade), (BRIDGE, true, true));
         assert_eq!((interface.mtu, interface.mac_address.as_str()), (1400, "02:00:00:00:00:07"));
         assert!(spec.egress.is_none() && spec.dns.servers == ["192.0.2.1"]);
+    }
+
+    #[test]
+    fn users_without_rights_get_what_a_program_of_theirs_carries() {
+        let parse = |words: &[&str]| -> Line { clap::Parser::parse_from([&["x"], words].concat()) };
+        let network = |words| parse(words).flags.network(false);
+        let Ok(Network::Private(spec)) = network(&["-p=8080:80", "--allow=example.com"]) else { panic!() };
+        NetworkPlan::new(&spec, &Default::default()).unwrap();
+        assert_eq!((spec.user_mode.as_str(), spec.networks.len(), spec.masquerade), ("auto", 1, false));
+        for root in ["--net=bridge=br0", "--ip=192.0.2.1/24", "--mtu=1400"] {
+            assert!(network(&[root]).is_err(), "{root}");
+        }
     }
 
     #[test]

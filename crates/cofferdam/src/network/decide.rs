@@ -32,7 +32,7 @@ pub(crate) fn decide(bundle: &Bundle, facts: &HostFacts, rejects: &mut Vec<Rejec
     let plan = NetworkPlan::new(&spec, &at).map_err(|more| rejects.extend(more)).ok()?;
     let before = rejects.len();
     rejects.extend(namespace(bundle, &plan, &at));
-    rejects.extend(not_made(&plan, &at));
+    rejects.extend(not_held(bundle, &plan, facts, &at));
     rejects.extend(rights(&plan, facts));
     rejects.extend(super::files::check(&bundle.spec));
     (rejects.len() == before).then_some(plan)
@@ -61,9 +61,20 @@ fn namespace(bundle: &Bundle, plan: &NetworkPlan, at: &Pointer) -> Option<Reject
     }
 }
 
-/// What is understood and not made yet.
-fn not_made(plan: &NetworkPlan, at: &Pointer) -> Option<Reject> {
-    plan.user_mode.map(|_| Reject::new(at.key("user_mode"), "this runtime does not do that"))
+/// What a user's own namespace cannot promise.
+fn not_held(bundle: &Bundle, plan: &NetworkPlan, facts: &HostFacts, at: &Pointer) -> Option<Reject> {
+    plan.user_mode?;
+    if facts.euid == 0 {
+        let hint = "as root, give the container an interface of type veth, and masquerade";
+        let text = "this is for users who have no rights over the host's network";
+        return Some(Reject::new(at.key("user_mode"), text).hint(hint));
+    }
+    plan.outward.egress.as_ref()?;
+    let capabilities = bundle.spec.process.as_ref().and_then(|process| process.capabilities.as_ref())?;
+    let undoes = |name: &&String| ["CAP_NET_ADMIN", "CAP_NET_RAW"].contains(&name.as_str());
+    let name = capabilities.bounding.iter().find(undoes)?;
+    let text = format!("the list is in the user's own namespace, where {name} is enough to get past it");
+    Some(Reject::new(at.key("egress"), text).hint("take it from process.capabilities.bounding"))
 }
 
 /// Links have an end, or a device under them, in the host's network.
@@ -73,12 +84,12 @@ fn rights(plan: &NetworkPlan, facts: &HostFacts) -> Option<Reject> {
     let may = facts.capabilities >> CAP_NET_ADMIN & 1 == 1;
     let reject =
         || Reject::host(first.pointer.clone(), "making it takes CAP_NET_ADMIN over the host's network");
-    (!may).then(|| reject().hint("start the container as root"))
+    (!may).then(|| reject().hint("start the container as root, or ask for user_mode instead of interfaces"))
 }
 
 /// Whether anything has to be made outside of the child, which sets up loopback by itself.
 pub(crate) fn is_made(plan: &NetworkPlan) -> bool {
-    !plan.interfaces.is_empty() || !plan.routes.is_empty()
+    !plan.interfaces.is_empty() || !plan.routes.is_empty() || plan.user_mode.is_some()
 }
 
 /// The files that tell the container of its network; `state` is its directory.

@@ -8,6 +8,7 @@ mod decide;
 mod devices;
 mod files;
 mod service;
+mod user_mode;
 mod wires;
 
 pub(crate) use decide::{decide, is_made, own_files};

@@ -9,8 +9,8 @@ use cofferdam_net::{Made, Network, NetworkPlan, Running, Site};
 use cofferdam_oci::Spec;
 use serde::{Deserialize, Serialize};
 
-use super::NetworkInterface;
 use super::service::{self, NameService, SavedService, Service, Wanted};
+use super::{NetworkInterface, user_mode};
 use crate::state::STATE;
 use crate::store::Store;
 use crate::{Error, Result};
@@ -31,6 +31,9 @@ pub(crate) struct SavedNetwork {
     /// Who finds out what names mean, if that is a program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     service: Option<SavedService>,
+    /// The container's directory, where its packets are carried by a program of the user's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_mode: Option<PathBuf>,
 }
 
 /// A network about to be made. Dropped before it is kept, it is removed.
@@ -51,7 +54,8 @@ impl Wires {
         // The child sets it up by itself.
         let mut plan = plan.clone();
         plan.loopback = false;
-        let saved = SavedNetwork { directory, made, interfaces: Vec::new(), service: None };
+        let user_mode = plan.user_mode.and_then(|_| std::path::absolute(state).ok());
+        let saved = SavedNetwork { directory, made, interfaces: Vec::new(), service: None, user_mode };
         Ok(Self { site, plan, saved, service: None, keep: false })
     }
 
@@ -74,6 +78,16 @@ impl Wires {
     pub(crate) fn make(&mut self, pid: i32, state: &Path, names: &NameService) -> Result<()> {
         let path = format!("/proc/{pid}/ns/net");
         let namespace = File::open(&path).map_err(|e| Error::io("opening namespace", &path, &e))?;
+        if let (Some(mode), Some(state)) = (self.plan.user_mode, &self.saved.user_mode) {
+            // First the list: no packet is carried that is not in it.
+            let inside = service::hold_inside(&self.plan, pid, &namespace, names)?;
+            user_mode::start(mode, &self.plan.outward.publish, pid, state)?;
+            if let Some(inside) = inside {
+                let (service, saved) = inside.start(&self.plan, pid, state, names)?;
+                (self.service, self.saved.service) = (Some(service), Some(saved));
+            }
+            return Ok(());
+        }
         let mut inside = Network::at(&namespace)?;
         self.site.make(&self.plan, &mut self.saved.made, &mut inside, &namespace)?;
         let filter = &self.saved.made.filter;
@@ -108,6 +122,7 @@ impl Drop for Wires {
     fn drop(&mut self) {
         if !self.keep {
             let _ = self.saved.service.iter().try_for_each(service::end);
+            let _ = self.saved.user_mode.iter().try_for_each(|state| user_mode::end(state));
             let _ = self.site.remove(&self.saved.made);
         }
     }
@@ -129,6 +144,7 @@ fn interface<'a>(
 /// is not the caller's have gone with it, or go with the container's.
 pub(crate) fn remove(saved: &SavedNetwork) -> Result<()> {
     saved.service.iter().try_for_each(service::end)?;
+    saved.user_mode.iter().try_for_each(|state| user_mode::end(state))?;
     let host = Network::here()?;
     let here = directory(&host)? == saved.directory;
     let mut made = saved.made.clone();
