@@ -71,7 +71,7 @@ pub(super) fn start(mode: UserMode, publish: &[PublishPlan], pid: i32, state: &P
 /// What it said last, but for what is only about its own log.
 fn last_words(text: &str) -> Option<String> {
     let said = |line: &&str| !line.trim().is_empty() && !line.ends_with("to syslog");
-    text.lines().filter(said).next_back().map(str::to_owned)
+    text.lines().rfind(said).map(str::to_owned)
 }
 
 /// It leaves when everything is there, and goes on in a process of its own whose number it writes.
