@@ -19,6 +19,8 @@
 static char batch[2048];
 static int batch_len, batch_count;
 static int route_socket = -1;
+// The pair may go with the child's namespace before it is deleted.
+static int may_be_gone;
 
 static struct nlmsghdr *message(int type, int flags, const void *head, int len) {
 	struct nlmsghdr *h = (void *)(batch + batch_len);
@@ -53,7 +55,7 @@ static int flush(void) {
 			if (h->nlmsg_type == RTM_NEWLINK) index = ((struct ifinfomsg *)NLMSG_DATA(h))->ifi_index;
 			if (h->nlmsg_type != NLMSG_ERROR) continue;
 			int error = ((struct nlmsgerr *)NLMSG_DATA(h))->error;
-			if (error) { fprintf(stderr, "netlink: %s\n", strerror(-error)); _exit(111); }
+			if (error && !(error == -ENODEV && may_be_gone)) { fprintf(stderr, "netlink: %s\n", strerror(-error)); _exit(111); }
 			left--;
 		}
 	}
@@ -111,6 +113,7 @@ static void inside(void) {
 static void cut(void) {
 	char name[IFNAMSIZ];
 	outer_name(name);
+	may_be_gone = 1;
 	struct ifinfomsg any = {0};
 	struct nlmsghdr *h = message(RTM_DELLINK, 0, &any, sizeof any);
 	attribute(h, IFLA_IFNAME, name, strlen(name) + 1);
