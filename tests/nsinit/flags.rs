@@ -73,6 +73,13 @@ cofferdam_tests::own! {
         assert!(lines.iter().any(|line| line.ends_with(&format!("/nsinit/{}", n.0.bundle.id))), "{out}");
     }
 
+    fn without_systemd_the_cgroups_are_made_all_the_same(t) {
+        t.need(!fs::exists("/run/systemd/system").unwrap(), "it is about a host without systemd")?;
+        let n = Named::new(t);
+        let out = n.sh(&["--systemd"], "cat /proc/self/cgroup");
+        assert!(out.ok().contains(&n.0.bundle.id) && out.stderr.contains("does not run systemd"), "{out}");
+    }
+
     fn a_name_is_entered_with_what_it_was_started_with(t) {
         let n = Named::new(t);
         let running = n.start();

@@ -1,7 +1,9 @@
 //! `exec`: starts a container, or enters the one that runs.
 
 use cofferdam::ErrorKind;
-use cofferdam_nsinit::namespaces::{self, default_create_command, default_setup_command};
+use cofferdam_nsinit::namespaces::{
+    self, default_create_command, default_setup_command, systemd_create_command,
+};
 use cofferdam_nsinit::{Config, State};
 use std::cell::OnceCell;
 use std::path::Path;
@@ -13,6 +15,9 @@ use super::setting::Setting;
 use super::{attend, process::Process};
 use crate::failure::{Failure, Outcome};
 use crate::foreground::Signals;
+
+/// It is there where systemd runs, see sd_booted(3).
+const SYSTEMD: &str = "/run/systemd/system";
 
 /// How often a container that another one starts and ends meanwhile is tried for.
 const TRIES: u32 = 16;
@@ -30,7 +35,7 @@ pub(super) struct Exec {
     /// What to do in a container that runs: exec, ip, or mknod PATH TYPE MAJOR MINOR
     #[arg(long, value_name = "NAME", default_value = "exec", value_parser = Function::parse)]
     func: Function,
-    /// Let systemd make the cgroups, if it can; it cannot in this version, which then makes them itself
+    /// Let systemd make the cgroups, where it runs
     #[arg(long)]
     systemd: bool,
     #[command(flatten)]
@@ -49,10 +54,9 @@ impl Exec {
         if self.list {
             return functions::list();
         }
-        if self.systemd {
-            setting
-                .log
-                .warning("systemd makes no cgroups for this version of cofferdam, which makes them itself");
+        if self.systemd && !Path::new(SYSTEMD).is_dir() {
+            setting.log.warning("this host does not run systemd: the cgroups are made without it");
+            self.systemd = false;
         }
         if let Some(pid) = setting.nspid {
             let state = of_process(setting, pid)?;
@@ -114,7 +118,8 @@ impl Exec {
             let taken =
                 taken.map_err(|failure| cofferdam::Error::new(ErrorKind::System, failure.message()))?;
             let _ = signals.set(taken);
-            let mut command = default_create_command(config, console, data, args)?;
+            let make = if self.systemd { systemd_create_command } else { default_create_command };
+            let mut command = make(config, console, data, args)?;
             command.store(setting.store.clone());
             Ok(command)
         };

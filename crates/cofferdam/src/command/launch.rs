@@ -107,6 +107,7 @@ impl Launch {
             stdio,
             terminal: TerminalMode::Own,
             no_cgroups: command.no_cgroups,
+            systemd_cgroup: command.systemd_cgroup,
             no_pivot: command.no_pivot,
             parent: command.parent,
             parent_death_signal: command.parent_death_signal,

@@ -70,6 +70,7 @@ pub struct Command {
     parent_death_signal: Option<u32>,
     mount_commands: Vec<MountCommand>,
     no_cgroups: bool,
+    systemd_cgroup: bool,
     no_pivot: bool,
     kill_on_drop: bool,
 }
@@ -141,6 +142,7 @@ impl Command {
             parent_death_signal: None,
             mount_commands: Vec::new(),
             no_cgroups: false,
+            systemd_cgroup: false,
             no_pivot: false,
             kill_on_drop: false,
         }
@@ -272,6 +274,13 @@ impl Command {
     /// which they are given.
     pub fn mount_command(&mut self, command: MountCommand) -> &mut Self {
         self.mount_commands.push(command);
+        self
+    }
+
+    /// Lets systemd make the container's cgroup; `linux.cgroupsPath` is `SLICE:PREFIX:NAME` then. See
+    /// `docs/cgroups.md`.
+    pub fn systemd_cgroup(&mut self, systemd: bool) -> &mut Self {
+        self.systemd_cgroup = systemd;
         self
     }
 

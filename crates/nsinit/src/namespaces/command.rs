@@ -37,6 +37,30 @@ pub fn default_create_command(
     data_path: &Path,
     args: &[String],
 ) -> Result<Command> {
+    made(config, data_path, args, false)
+}
+
+/// As [`default_create_command`], with systemd as the maker of the cgroups, in the configuration's slice.
+///
+/// # Errors
+/// As [`default_create_command`]; a host without systemd is told of when the container is made.
+///
+/// ```no_run
+/// use cofferdam_nsinit::{Config, namespaces::systemd_create_command};
+/// let config = Config::parse(&std::fs::read("/srv/box/container.json")?)?;
+/// let command = systemd_create_command(&config, None, "/var/lib/box".as_ref(), &["true".into()])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn systemd_create_command(
+    config: &Config,
+    _console: Option<TerminalSize>,
+    data_path: &Path,
+    args: &[String],
+) -> Result<Command> {
+    made(config, data_path, args, config.cgroups.is_some())
+}
+
+fn made(config: &Config, data_path: &Path, args: &[String], systemd: bool) -> Result<Command> {
     const SIGKILL: u32 = 9;
     let root = std::path::absolute(&config.root_fs)
         .map_err(|e| Error::io("finding the root filesystem", &config.root_fs, &e))?;
@@ -49,6 +73,9 @@ pub fn default_create_command(
     if let Some(own) = &mut spec.root {
         own.path = root.display().to_string();
     }
+    if let (true, Some(linux), Some(cgroups)) = (systemd, &mut spec.linux, &config.cgroups) {
+        linux.cgroups_path = Some(cgroups.systemd_path());
+    }
     let dir =
         std::path::absolute(data_path).map_err(|e| Error::io("finding the data directory", data_path, &e))?;
     let env = spec.process.as_ref().map(|process| process.env.clone()).unwrap_or_default();
@@ -58,6 +85,7 @@ pub fn default_create_command(
     }
     command
         .no_cgroups(config.cgroups.is_none())
+        .systemd_cgroup(systemd)
         .no_pivot(config.mount_config.as_ref().is_some_and(|m| m.no_pivot_root))
         .parent_death_signal(config.parent_death_signal.unwrap_or(SIGKILL));
     Ok(command)

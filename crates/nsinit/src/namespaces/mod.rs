@@ -38,7 +38,9 @@ mod setup;
 
 pub use calling::{load_container_environment, restore_parent_death_signal, setup_user};
 pub use cgroups::{enter_cgroups, remove_cgroups, setup_cgroups};
-pub use command::{CreateCommand, SetupCommand, default_create_command, default_setup_command};
+pub use command::{
+    CreateCommand, SetupCommand, default_create_command, default_setup_command, systemd_create_command,
+};
 pub use exec::{EXIT_SIGNAL_OFFSET, exec};
 pub use exec_in::exec_in;
 pub use finalize::{finalize_namespace, finalize_setns};
