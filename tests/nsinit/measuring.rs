@@ -55,11 +55,12 @@ cofferdam_tests::own! {
             has(&both[name], &["/CgroupStats/memory_stats/usage/usage"]);
         }
         let mut watch = c.command(&[&root, "stats", "--watch", "--format=json", "--interval=50ms", one, two]);
-        let watch = watch.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let file = t.dir.join("watched");
+        let mut watch = watch.stdout(std::fs::File::create(&file).unwrap()).spawn().unwrap();
+        let told = || std::fs::read_to_string(&file).unwrap();
+        cofferdam_tests::wait_until("both names", || told().contains(one) && told().contains(two));
         containers.into_iter().for_each(|container| assert_eq!(container.end(), 9));
-        let out = watch.wait_with_output().unwrap();
-        let told = String::from_utf8(out.stdout).unwrap();
-        assert!(out.status.success() && told.contains(one) && told.contains(two), "{told}");
+        assert!(watch.wait().unwrap().success(), "{}", told());
         let out = c.run(&[&root, "stats", "--id", one, two]);
         assert!(out.code != 0 && out.stderr.contains("cannot be used with"), "{out}");
     }
