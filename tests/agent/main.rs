@@ -106,10 +106,15 @@ facts! {
 
     fn owners_are_changed_within_limits(t) {
         let agent = Agent::start(t, POLICY, &[]);
-        let mut bundle = t.script("cd /tmp; touch a b c; chown 1500:7 a; chown 0 b; chown 1000:8 c; stat -c '%u:%g' a b c");
+        let mut bundle = t.script("cd /tmp; touch a b c; ln -s /etc/passwd link; chown 1500:7 a; chown 1501 a; \
+            chown 0 b; chown 1000:8 c; chown 1001 /etc/passwd link; chown -h 1002 link; \
+            stat -c '%u:%g' a b c link /etc/passwd");
+        bundle.set("/process/user/uid", 1000).set("/process/user/gid", 1000);
+        t.host(&format!("chmod 777 {}/tmp", bundle.rootfs().display()));
         calls(&mut bundle, &agent, &["chown", "fchownat", "lchown"]);
         let out = bundle.run();
-        assert_eq!(out.stdout.trim(), "1500:7\n0:0\n0:0", "{out}");
+        // What belongs to others cannot be taken, by whatever name.
+        assert_eq!(out.stdout.trim(), "1501:7\n1000:1000\n1000:1000\n1002:1000\n0:0", "{out}\n{}", agent.log());
     }
 
     fn a_container_that_calls_what_is_forbidden_is_frozen(t) {
@@ -255,5 +260,89 @@ facts! {
             assert_eq!(container.stdout(), "ready\ndone\n", "after {moment} ms");
             container.delete().ok();
         }
+    }
+
+    fn the_newer_calls_mount_what_is_on_the_list_and_nothing_else(t) {
+        let policy = POLICY.replace("\"umount2\"]", "\"umount2\", \"fsopen\", \"fsconfig\", \"fsmount\", \"move_mount\"]");
+        let agent = Agent::start(t, &policy, &[]);
+        let mut bundle = t.script("probe newmount tmpfs /mnt; grep ' /mnt ' /proc/self/mountinfo | cut -d' ' -f5-; \
+            probe newmount sysfs /data; umount /mnt && echo off");
+        calls(&mut bundle, &agent, &["mount", "umount2", "fsopen", "fsconfig", "fsmount", "move_mount"]);
+        let out = bundle.run();
+        let lines: Vec<&str> = out.stdout.lines().collect();
+        let [moved, mounted, refused, off] = &lines[..] else { panic!("{out}\n{}", agent.log()) };
+        assert_eq!((*moved, *refused, *off), ("move_mount ok=0", "fsopen errno=EPERM", "off"), "{out}");
+        assert!(mounted.starts_with("/mnt rw,nosuid,") && mounted.contains("- tmpfs new "), "{mounted}");
+    }
+
+    fn attributes_of_the_list_are_set_and_others_are_not(t) {
+        const SETXATTR: u32 = 188;
+        t.need(cfg!(target_arch = "x86_64"), "the numbers of the calls are those of x86-64")?;
+        let policy = "[[rule]]\nsyscalls = [\"setxattr\"]\naction = \"setxattr\"\nnames = [\"trusted.box.*\"]\nmax_size = 3\n";
+        let agent = Agent::start(t, policy, &[]);
+        let set = |name: &str, size: u32| format!("probe call {SETXATTR} @/tmp/x @{name} @abcdef {size} 0; ");
+        let script = ["touch /tmp/x; ", &set("trusted.box.a", 3), &set("trusted.box.b", 4), &set("trusted.other", 3)];
+        let mut bundle = t.script(&script.concat());
+        calls(&mut bundle, &agent, &["setxattr"]);
+        let out = bundle.run();
+        assert_eq!(out.stdout, "ok=0\nerrno=E2BIG\nerrno=EPERM\n", "{out}\n{}", agent.log());
+    }
+
+    fn what_is_no_sidecar_waits_for_them(t) {
+        let agent = Agent::start(t, POLICY, &["--resolver", "metadata"]);
+        let took = |name: &str| {
+            let mut bundle = t.script("true");
+            calls(&mut bundle, &agent, &["execve"]);
+            bundle.set("/linux/seccomp/listenerMetadata", "SIDECARS=envoy\nSIDECARS_DELAY=1s\n");
+            bundle.set("/annotations", cofferdam_tests::json!({"io.kubernetes.cri.container-name": name}));
+            let begun = std::time::Instant::now();
+            bundle.run().ok();
+            begun.elapsed()
+        };
+        let second = std::time::Duration::from_secs(1);
+        let (sidecar, other) = (took("envoy"), took("web"));
+        assert!(other >= second && other - sidecar > second / 2, "{sidecar:?} {other:?}");
+    }
+
+    fn metrics_and_health_are_served_over_http(t) {
+        let agent = Agent::start(t, POLICY, &["--metrics", "127.0.0.1:19473"]);
+        let mut bundle = t.script("mkdir /tmp/a; mkdir /tmp/a");
+        calls(&mut bundle, &agent, &["mkdir", "mkdirat"]);
+        bundle.run();
+        let get = |path: &str| {
+            use std::io::{Read, Write};
+            let mut stream = std::net::TcpStream::connect("127.0.0.1:19473").unwrap();
+            write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            text
+        };
+        assert!(get("/healthz").ends_with("ok\n"));
+        assert!(get("/other").starts_with("HTTP/1.1 404"));
+        let metrics = get("/metrics");
+        for outcome in ["success", "EEXIST"] {
+            let line = format!("_seconds_count{{syscall=\"mkdir\",outcome=\"{outcome}\"}} 1");
+            assert!(metrics.contains(&line), "{metrics}");
+        }
+    }
+
+    fn in_a_user_namespace_that_the_container_made_nothing_is_lent(t) {
+        let agent = Agent::start(t, POLICY, &[]);
+        let mut bundle = t.script("busybox unshare -Urm --propagation unchanged sh -c 'id -u; mount -t proc p /mnt || echo refused; \
+            mknod /tmp/null c 1 3 || echo refused'");
+        calls(&mut bundle, &agent, &["mount", "mknod", "mknodat"]);
+        let out = bundle.run();
+        assert!(agent.log().contains("is in a user namespace that the container made"), "{out}\n{}", agent.log());
+        assert!(!agent.log().contains("answer=0"), "{out}\n{}", agent.log());
+    }
+
+    fn in_a_container_with_a_user_namespace_mounts_and_devices_are_its_own(t) {
+        let agent = Agent::start(t, POLICY, &[]);
+        let mut bundle = t.script("mount -t tmpfs x /mnt && stat -c '%u %g' /mnt; mount -t proc p /data && test -e /data/1 && echo proc; \
+            mknod /tmp/null c 1 3 && stat -c '%u %t:%T' /tmp/null; mkdir /tmp/a; stat -c %u /tmp/a-made");
+        bundle.user_namespace();
+        calls(&mut bundle, &agent, &["mount", "mknod", "mknodat", "mkdir", "mkdirat"]);
+        let out = bundle.run();
+        assert_eq!(out.stdout, "0 0\nproc\n0 1:3\n0\n", "{out}\n{}", agent.log());
     }
 }

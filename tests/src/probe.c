@@ -1,7 +1,8 @@
 // What a process can see of itself and what a system call answers, as `name=value` lines.
 // Static, so that it runs in any root filesystem. The first argument chooses:
 //   facts                       everything known about this process
-//   call NR [ARG...]            raw system call; prints `ok=VALUE` or `errno=NAME`
+//   call NR [ARG...]            raw system call; prints `ok=VALUE` or `errno=NAME`; @TEXT is a pointer to TEXT
+//   newmount FSTYPE TARGET      mounts by fsopen, fsconfig, fsmount and move_mount; says which failed
 //   call32 NR                   the same through int 0x80 (the i386 table)
 //   threadcall NR               the call in a second thread; prints `survived` when the first one lives
 //   alarmcall NR                the call with SIGALRM arriving meanwhile (handler without SA_RESTART)
@@ -149,7 +150,10 @@ static int facts(void) {
 }
 
 static long numbers(int argc, char **argv, long *out) {
-    for (int i = 0; i < 6; i++) out[i] = i < argc ? (long)strtoull(argv[i], 0, 0) : 0;
+    for (int i = 0; i < 6; i++) {
+        if (i >= argc) out[i] = 0;
+        else out[i] = argv[i][0] == '@' ? (long)(argv[i] + 1) : (long)strtoull(argv[i], 0, 0);
+    }
     return out[0];
 }
 
@@ -158,6 +162,17 @@ static int call(int argc, char **argv) {
     long nr = atol(argv[0]);
     numbers(argc - 1, argv + 1, a);
     return answer(syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]));
+}
+
+static int newmount(const char *type, const char *target) {
+    const int create = 6, from_empty_path = 4;
+    long fs = syscall(SYS_fsopen, type, 0);
+    if (fs < 0) return printf("fsopen "), answer(fs);
+    if (syscall(SYS_fsconfig, fs, 1, "source", "new", 0) < 0) return printf("fsconfig "), answer(-1);
+    if (syscall(SYS_fsconfig, fs, create, NULL, NULL, 0) < 0) return printf("create "), answer(-1);
+    long mount = syscall(SYS_fsmount, fs, 0, 2 /* MOUNT_ATTR_NOSUID */);
+    if (mount < 0) return printf("fsmount "), answer(mount);
+    return printf("move_mount "), answer(syscall(SYS_move_mount, mount, "", AT_FDCWD, target, from_empty_path));
 }
 
 static int call32(long nr) {
@@ -289,6 +304,7 @@ int main(int argc, char **argv) {
     if (argc < 3) return 2;
     if (!strcmp(what, "call")) return call(argc - 2, argv + 2);
     if (!strcmp(what, "call32")) return call32(atol(argv[2]));
+    if (!strcmp(what, "newmount") && argc > 3) return newmount(argv[2], argv[3]);
     if (!strcmp(what, "threadcall")) return threadcall(atol(argv[2]));
     if (!strcmp(what, "alarmcall")) return alarmcall(atol(argv[2]));
     if (!strcmp(what, "filterflags")) return filterflags(atoi(argv[2]));

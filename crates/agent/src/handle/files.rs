@@ -4,17 +4,25 @@
 //! Called by `carry_out`.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
+use std::fs::File;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-use cofferdam_notify::{Answer, Call, Errno, Request, Result};
+use cofferdam_notify::{AT_FDCWD, Answer, Call, Errno, Request, Result};
+use cofferdam_nsenter::{Inside, Open, Set};
 
-use super::{Context, Done, refuse};
+use super::{Context, Done, NOT_HOME, refuse, users};
 use crate::policy::device::Device;
 use crate::policy::matching::Pattern;
 use crate::policy::template::Template;
 
+const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
+const AT_EMPTY_PATH: u32 = 0x1000;
+const O_PATH: u64 = 0o10_000_000;
+const O_NOFOLLOW: u64 = 0o400_000;
 /// capabilities(7).
 const CAP_CHOWN: u32 = 0;
 const CAP_SYS_ADMIN: u32 = 21;
@@ -60,29 +68,51 @@ pub(super) fn mknod(devices: &[Device], context: &Context, request: &Request) ->
     if !devices.iter().any(|device| device.holds(block, *major, *minor)) {
         return Ok(refuse(Errno::EPERM, format!("{name} is not on the list")));
     }
+    if !context.is_home(&actor)? {
+        return Ok(refuse(Errno::EPERM, NOT_HOME));
+    }
     // The right to make devices is asked for over the host's user namespace.
     let actor = actor.outside_user_namespace().granting(CAP_MKNOD);
     Ok(Done { answer: actor.perform(&call)?, reason: name })
 }
 
-/// Changes owners to ids of the ranges; -1, which changes nothing, is always allowed.
+/// Changes owners to ids of the ranges; what changes nothing is always allowed. The file must be the caller's, or
+/// belong to somebody of the ranges: otherwise whoever may give files away could take any. What was looked at is what is
+/// changed, whatever its name leads to by then.
 pub(super) fn chown(
     uids: &[RangeInclusive<u32>],
     gids: &[RangeInclusive<u32>],
     context: &Context,
     request: &Request,
 ) -> Result<Done> {
-    let call = request.call()?;
-    let Call::Chown { uid, gid, .. } = &call else { return Ok(refuse(Errno::ENOSYS, "no chown")) };
-    let within = |ranges: &[RangeInclusive<u32>], id: u32| {
-        id == u32::MAX || ranges.iter().any(|range| range.contains(&id))
+    let Call::Chown { dir, path, uid, gid, flags } = request.call()? else {
+        return Ok(refuse(Errno::ENOSYS, "no chown"));
     };
+    let actor = context.actors.for_caller(request)?;
+    let file = if path.is_empty() && flags & AT_EMPTY_PATH != 0 {
+        actor.place(dir)?
+    } else {
+        let follow = if flags & AT_SYMLINK_NOFOLLOW == 0 { 0 } else { O_NOFOLLOW };
+        let how = Open::exactly(O_PATH | follow, 0, 0);
+        let name = Path::new(OsStr::from_bytes(path.to_bytes()));
+        actor.act(Set::MNT, dir, |inside| inside.open(name, &how))?
+    };
+    let file = File::from(file);
+    let meta = file.metadata().map_err(|e| Errno(e.raw_os_error().unwrap_or(Errno::EIO.0)))?;
+    let is = users::Owners::of(request, (meta.uid(), meta.gid()))?;
+    let within = |ranges: &[RangeInclusive<u32>], id| ranges.iter().any(|range| range.contains(&id));
+    let to = |ranges, id, now| id == u32::MAX || id == now || within(ranges, id);
     let reason = format!("{}:{}", uid.cast_signed(), gid.cast_signed());
-    if !within(uids, *uid) || !within(gids, *gid) {
+    if !to(uids, uid, is.user) || !to(gids, gid, is.group) {
         return Ok(refuse(Errno::EPERM, format!("{reason} is not within the limits")));
     }
-    let actor = context.actors.for_caller(request)?.granting(CAP_CHOWN);
-    Ok(Done { answer: actor.perform(&call)?, reason })
+    if is.user != is.caller && !within(uids, is.user) {
+        return Ok(refuse(Errno::EPERM, format!("it belongs to {}, who is not within the limits", is.user)));
+    }
+    let actor = actor.granting(CAP_CHOWN);
+    let file = std::os::fd::OwnedFd::from(file);
+    actor.act(Set::MNT, AT_FDCWD, |inside| inside.fchown(&file, uid, gid))?;
+    Ok(Done { answer: Answer::Value(0), reason })
 }
 
 /// Sets attributes of the list. Those of `trusted.` need a right over the host's user namespace, which is given; for
@@ -104,6 +134,9 @@ pub(super) fn setxattr(
     }
     let mut actor = context.actors.for_caller(request)?;
     if reason.starts_with("trusted.") {
+        if !context.is_home(&actor)? {
+            return Ok(refuse(Errno::EPERM, NOT_HOME));
+        }
         actor = actor.outside_user_namespace().granting(CAP_SYS_ADMIN);
     }
     Ok(Done { answer: actor.perform(&call)?, reason })

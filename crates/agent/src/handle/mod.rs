@@ -10,8 +10,11 @@ mod group;
 mod mounts;
 mod network;
 mod programs;
+pub(crate) mod users;
 
-use cofferdam_notify::{Actors, Answer, Request, Result};
+use std::os::unix::fs::MetadataExt;
+
+use cofferdam_notify::{Actor, Actors, Answer, Request, Result};
 
 pub(crate) use group::Group;
 pub(crate) use mounts::First;
@@ -26,10 +29,28 @@ pub(crate) struct Context {
     pub(crate) group: Group,
     /// What its runtime mounted.
     pub(crate) mounts: First,
+    /// Its user namespace: device and inode.
+    pub(crate) home: Option<cofferdam_notify::Namespace>,
     /// Who acts in its namespaces.
     pub(crate) actors: Actors,
     /// When its listener came.
     pub(crate) since: std::time::Instant,
+}
+
+/// Why rights over the host are not lent to everybody in a container.
+const NOT_HOME: &str = "the caller is in a user namespace that the container made";
+
+impl Context {
+    /// Whether a caller is in the container's user namespace, and not in one that it made itself, where everybody has
+    /// every capability: rights over the host's are lent to the former only.
+    fn is_home(&self, actor: &Actor<'_>) -> Result<bool> {
+        Ok(self.home.is_some() && self.home == Some(actor.caller().namespace("user")?))
+    }
+}
+
+/// The user namespace of a process.
+pub(crate) fn user_namespace(pid: i32) -> Option<cofferdam_notify::Namespace> {
+    std::fs::metadata(format!("/proc/{pid}/ns/user")).ok().map(|meta| (meta.dev(), meta.ino()))
 }
 
 /// The answer, and what the audit log is told of it.

@@ -11,7 +11,7 @@ use cofferdam_nsenter::{Inside, Open, Set};
 use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 
-use super::{Context, Done, refuse};
+use super::{Context, Done, NOT_HOME, refuse};
 
 /// capabilities(7).
 const CAP_SYS_ADMIN: u32 = 21;
@@ -49,6 +49,9 @@ pub(super) fn mount(
 ) -> Result<Done> {
     let call = request.call()?;
     let actor = context.actors.for_caller(request)?;
+    if !context.is_home(&actor)? {
+        return Ok(refuse(Errno::EPERM, NOT_HOME));
+    }
     if need_cap_admin && !actor.caller().credentials().has(CAP_SYS_ADMIN) {
         return Ok(refuse(Errno::EPERM, "the caller has no CAP_SYS_ADMIN"));
     }

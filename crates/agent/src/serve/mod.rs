@@ -7,7 +7,6 @@
 pub(crate) mod audit;
 mod http;
 pub(crate) mod metrics;
-mod users;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -20,7 +19,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
-use crate::handle::{Context, Done, First, Group, carry_out};
+use crate::handle::{Context, Done, First, Group, carry_out, user_namespace, users};
 use crate::policy::{Action, Call, Policy};
 use crate::resolve::{Resolved, Resolver};
 use audit::{Audit, Entry};
@@ -150,6 +149,7 @@ impl Agent {
         let context = Arc::new(Context {
             group: Group::of(container.pid1),
             mounts: First::of(container.pid1),
+            home: user_namespace(container.pid1),
             container,
             actors: Actors::new(HELPERS),
             since: Instant::now(),
