@@ -75,6 +75,10 @@ fn bind(source: &CStr, target: &CStr, recursive: bool, set: u64) -> Done {
 
 /// umount2(2) takes names only.
 fn unmount(target: &CStr, flags: u32) -> Done {
+    // The working directory itself, which was found before: no name is looked up.
+    if target == c"." {
+        return Ok(pivot_root::unmount(target, flags)?);
+    }
     let mut name = Path::new();
     let parent = here::parent(target, &mut name)?;
     let name = name.c_str()?;

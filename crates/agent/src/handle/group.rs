@@ -42,25 +42,23 @@ impl Group {
 
     /// Kills all of it. The first process of a PID namespace takes all others with it.
     pub(super) fn kill(&self, request: &Request) -> Result<Done> {
-        request.validate()?;
+        let caller = request.caller()?;
         let failed = |errno| Error::System { doing: "killing the container", errno };
-        let reason = match (&self.first, self.namespace, self.own_cgroup()) {
-            (Some(first), Some(_), _) => {
+        // The first process's number may have been somebody else's by the time it was looked at.
+        let ours = self.namespace.is_some() && self.namespace == Some(caller.namespace("pid")?);
+        let reason = match &self.first {
+            Some(first) if ours => {
                 pidfd::send_signal(first.raw(), SIGKILL).map_err(failed)?;
-                "the container was killed".to_owned()
+                "the container was killed"
             }
-            (_, None, Some(cgroup)) => {
-                cgroup.kill(SIGKILL).map_err(|_| failed(Errno::EIO))?;
-                "the container's cgroup was killed".to_owned()
-            }
-            _ => {
-                let caller = request.caller()?;
-                let process = std::os::fd::AsRawFd::as_raw_fd(&caller.pidfd());
-                pidfd::send_signal(process, SIGKILL).map_err(failed)?;
-                "only the caller was killed: the container has neither a PID namespace nor a cgroup of its own"
-                    .to_owned()
-            }
+            _ => "only the caller was killed: it is in no PID namespace of the container's own",
         };
+        // The others follow the first within a moment; the caller is not to use it.
+        match pidfd::send_signal(std::os::fd::AsRawFd::as_raw_fd(&caller.pidfd()), SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
+        let reason = reason.to_owned();
         Ok(Done { answer: Answer::Errno(Errno::EPERM), reason })
     }
 
@@ -68,12 +66,13 @@ impl Group {
     /// thawed: that time it gets its errno. One that does not (`SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`) is frozen on
     /// its way out of the call, so it is answered at once.
     pub(super) fn freeze(&self, request: &Request) -> Result<Done> {
-        request.validate()?;
-        let call = (request.tid()?, request.number());
+        let caller = request.caller()?;
+        let call = (caller.tid(), request.number());
         if self.made_again(call) {
             return Ok(super::refuse(Errno::EPERM, "the container was frozen in this call"));
         }
-        let Some(cgroup) = self.own_cgroup() else {
+        let ours = self.namespace.is_some() && self.namespace == Some(caller.namespace("pid")?);
+        let Some(cgroup) = self.own_cgroup().filter(|_| ours) else {
             return Ok(super::refuse(Errno::EPERM, "not frozen: the container has no cgroup of its own"));
         };
         let freezing = std::thread::Builder::new().name("freeze".to_owned()).spawn(move || cgroup.freeze());

@@ -12,12 +12,14 @@ mod network;
 mod programs;
 pub(crate) mod users;
 
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 
 use cofferdam_notify::{Actor, Actors, Answer, Request, Result};
 
+use cofferdam_sys::ioctl_ns;
 pub(crate) use group::Group;
-pub(crate) use mounts::First;
+pub(crate) use mounts::Line;
 
 use crate::policy::{Action, Container};
 
@@ -27,8 +29,8 @@ pub(crate) struct Context {
     pub(crate) container: Container,
     /// The processes that belong together.
     pub(crate) group: Group,
-    /// What its runtime mounted.
-    pub(crate) mounts: First,
+    /// What its runtime mounted came before.
+    pub(crate) line: Line,
     /// Its user namespace: device and inode.
     pub(crate) home: Option<cofferdam_notify::Namespace>,
     /// Who acts in its namespaces.
@@ -48,9 +50,13 @@ impl Context {
     }
 }
 
-/// The user namespace of a process.
-pub(crate) fn user_namespace(pid: i32) -> Option<cofferdam_notify::Namespace> {
-    std::fs::metadata(format!("/proc/{pid}/ns/user")).ok().map(|meta| (meta.dev(), meta.ino()))
+/// A container's user namespace: the owner of its PID namespace. The container may run already, and its first process
+/// may have gone into another user namespace; the PID namespace that it is in it cannot change.
+pub(crate) fn user_namespace(pid1: i32) -> Option<cofferdam_notify::Namespace> {
+    let processes = std::fs::File::open(format!("/proc/{pid1}/ns/pid")).ok()?;
+    let owner = ioctl_ns::owner(processes.as_raw_fd()).ok()?;
+    let meta = std::fs::File::from(OwnedFd::from(owner)).metadata().ok()?;
+    Some((meta.dev(), meta.ino()))
 }
 
 /// The answer, and what the audit log is told of it.
@@ -85,7 +91,7 @@ pub(crate) fn carry_out(action: &Action, context: &Context, request: &Request) -
         }
         Action::Chown { uids, gids } => files::chown(uids, gids, context, request)?,
         Action::Setxattr { names, max_size } => files::setxattr(names, *max_size, context, request)?,
-        Action::Open { files } => files::open(files, context, request)?,
+        Action::Open { files } => files::open(files, request)?,
         Action::Network { allow } => network::reach(allow, context, request)?,
         Action::Sysinfo => facts::sysinfo(context, request)?,
         Action::Delay { paths, delay } => programs::delay(paths, *delay, request)?,

@@ -3,13 +3,16 @@
 //! Called by `carry_out`. mount(2) and umount2(2), and the calls of the newer API: fsopen(2) is judged by the file
 //! system's name, and what follows works on descriptors that came out of it.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsStr};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-use cofferdam_notify::{Actor, Answer, Call, Errno, Error, Namespace, Request, Result};
-use cofferdam_nsenter::{Inside, Open, Set};
+use cofferdam_notify::{AT_FDCWD, Actor, Answer, Call, Errno, Request, Result};
+use cofferdam_nsenter::{Guise, Inside, Open, Set, Target};
 
-use std::collections::HashSet;
-use std::os::unix::fs::MetadataExt;
+use rustix::fs::{AtFlags, StatxFlags};
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
 
 use super::{Context, Done, NOT_HOME, refuse};
 
@@ -18,27 +21,40 @@ const CAP_SYS_ADMIN: u32 = 21;
 /// `MS_*` that make no new mount: remount, bind, move, and the four kinds of propagation.
 const NO_NEW_MOUNT: u64 = 32 | 4096 | 8192 | 0b1111 << 17;
 const UMOUNT_NOFOLLOW: u32 = 8;
+const MNT_DETACH: u32 = 2;
+const O_PATH: u64 = 0o10_000_000;
+const O_NOFOLLOW: u64 = 0o400_000;
+/// linux/stat.h.
+const STATX_MNT_ID_UNIQUE: u32 = 0x4000;
 
-/// What was mounted in a container before its program ran: how it is confined, so none of it is ever unmounted.
+/// Where the numbers of mounts were when a container came: what its runtime mounted, and so how it is confined, has
+/// smaller ones, and is never unmounted. Numbers only grow (`STATX_MNT_ID_UNIQUE`, Linux 6.8), so nothing that the
+/// container does meanwhile can move that line; on an older kernel nothing is unmounted.
 #[derive(Debug, Default)]
-pub(crate) struct First {
-    namespace: Option<Namespace>,
-    ids: HashSet<String>,
+pub(crate) struct Line(Option<u64>);
+
+impl Line {
+    /// Now.
+    pub(crate) fn now() -> Self {
+        let newest = || {
+            let fs = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+            rustix::mount::fsconfig_create(fs.as_fd())?;
+            let flags = FsMountFlags::FSMOUNT_CLOEXEC;
+            rustix::mount::fsmount(fs.as_fd(), flags, MountAttrFlags::empty())
+        };
+        Self(newest().ok().and_then(number))
+    }
+
+    fn lets_go(&self, mount: Option<u64>) -> bool {
+        matches!((self.0, mount), (Some(line), Some(mount)) if mount > line)
+    }
 }
 
-impl First {
-    /// Of the container with this first process, which still waits for its program.
-    pub(crate) fn of(pid1: i32) -> Self {
-        let namespace = std::fs::metadata(format!("/proc/{pid1}/ns/mnt")).ok().map(|m| m.ino());
-        let mounts = std::fs::read_to_string(format!("/proc/{pid1}/mountinfo")).unwrap_or_default();
-        let id = |line: &str| line.split(' ').next().map(str::to_owned);
-        Self { namespace, ids: mounts.lines().filter_map(id).collect() }
-    }
-
-    /// Whether a mount of a caller in this mount namespace came later.
-    fn lets_go(&self, namespace: Namespace, id: &str) -> bool {
-        self.namespace == Some(namespace) && !self.ids.contains(id)
-    }
+/// The number of the mount that a descriptor is on.
+fn number(fd: impl AsFd) -> Option<u64> {
+    let wanted = StatxFlags::from_bits_retain(STATX_MNT_ID_UNIQUE);
+    let stat = rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, wanted).ok()?;
+    (stat.stx_mask & STATX_MNT_ID_UNIQUE != 0).then_some(stat.stx_mnt_id)
 }
 
 pub(super) fn mount(
@@ -68,16 +84,7 @@ pub(super) fn mount(
         Call::FsOpen { fstype, .. } if !listed(fstype) => Ok(not_listed(fstype)),
         Call::FsOpen { fstype, .. } => perform(actor, &call, fstype),
         Call::FsConfig { .. } | Call::FsMount { .. } | Call::MoveMount { .. } => perform(actor, &call, c""),
-        Call::Unmount { target, flags } => {
-            let (id, name) = mounted(&actor, target, *flags, request)?;
-            if !allowed.contains(&name) {
-                return Ok(refuse(Errno::EPERM, format!("{name} is not on the list")));
-            }
-            if !context.mounts.lets_go(actor.caller().namespace("mnt")?, &id) {
-                return Ok(refuse(Errno::EPERM, "it was mounted by the runtime, or in another namespace"));
-            }
-            Ok(Done { answer: granted(actor).perform(&call)?, reason: name })
-        }
+        Call::Unmount { target, flags } => unmount(allowed, context, &actor, (target, *flags), request),
         _ => Ok(refuse(Errno::ENOSYS, "no call that mounts")),
     }
 }
@@ -102,27 +109,45 @@ fn perform(actor: Actor<'_>, call: &Call, name: &CStr) -> Result<Done> {
     Ok(Done { answer, reason })
 }
 
-/// The number and the type of what is mounted at a place of the caller's.
-fn mounted(actor: &Actor<'_>, target: &CStr, flags: u32, request: &Request) -> Result<(String, String)> {
-    const O_PATH: u64 = 0o10_000_000;
-    const O_NOFOLLOW: u64 = 0o400_000;
+/// Takes off what is at a place of the caller's, found once: what was judged is what is unmounted. As we hold it
+/// meanwhile, it is always taken off lazily (`MNT_DETACH`).
+fn unmount(
+    allowed: &[String],
+    context: &Context,
+    actor: &Actor<'_>,
+    (target, flags): (&CStr, u32),
+    request: &Request,
+) -> Result<Done> {
     let follow = if flags & UMOUNT_NOFOLLOW == 0 { 0 } else { O_NOFOLLOW };
+    let path = Path::new(OsStr::from_bytes(target.to_bytes()));
     let how = Open::exactly(O_PATH | follow, 0, 0);
-    let path = std::path::Path::new(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(
-        target.to_bytes(),
-    ));
-    let place = actor.act(Set::MNT, cofferdam_notify::AT_FDCWD, |inside| inside.open(path, &how))?;
-    let number = std::os::fd::AsRawFd::as_raw_fd(&place);
+    let place = actor.act(Set::MNT, AT_FDCWD, |inside| inside.open(path, &how))?;
+    let Some(name) = type_at(&place, request)? else {
+        return Ok(refuse(Errno::EINVAL, "nothing is mounted there"));
+    };
+    if !allowed.contains(&name) {
+        return Ok(refuse(Errno::EPERM, format!("{name} is not on the list")));
+    }
+    if !context.line.lets_go(number(&place)) {
+        return Ok(refuse(Errno::EPERM, "it was mounted by the runtime, or it cannot be known by whom"));
+    }
+    let caller = actor.caller();
+    let root = caller.root()?;
+    let target = Target::open(caller.tid())?.recheck(|_| request.is_valid())?;
+    let helper = target.enter().only(Set::MNT).resident();
+    let guise = Guise { effective: 1 << CAP_SYS_ADMIN, ..Guise::new(root.as_fd(), place.as_fd()) };
+    helper.disguised(guise).umount(".", flags & !UMOUNT_NOFOLLOW | MNT_DETACH)?;
+    Ok(Done { answer: Answer::Value(0), reason: name })
+}
+
+/// The type of the file system that a place of the caller's is on.
+fn type_at(place: &OwnedFd, request: &Request) -> Result<Option<String>> {
     let read = |file: String| std::fs::read_to_string(file).unwrap_or_default();
-    let info = read(format!("/proc/self/fdinfo/{number}"));
-    let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")).map(str::trim);
-    let Some(id) = id.filter(|id| !id.is_empty()) else { return Err(Error::Refused(Errno::EINVAL)) };
+    let info = read(format!("/proc/self/fdinfo/{}", place.as_raw_fd()));
+    let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")).map(str::trim).unwrap_or_default();
     let mounts = read(format!("/proc/{}/mountinfo", request.tid()?));
     request.validate()?;
-    match type_of(&mounts, id) {
-        Some(name) => Ok((id.to_owned(), name)),
-        None => Err(Error::Refused(Errno::EINVAL)),
-    }
+    Ok(type_of(&mounts, id))
 }
 
 /// The type of mount `id` in a mountinfo (proc_pid_mountinfo(5)).
@@ -144,13 +169,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_mounted_first_stays() {
-        let namespace = std::fs::metadata("/proc/self/ns/mnt").unwrap().ino();
-        let first = First::of(i32::try_from(std::process::id()).unwrap());
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let id = mounts.split(' ').next().unwrap();
-        assert!(!first.lets_go(namespace, id));
-        assert!(first.lets_go(namespace, "0") && !first.lets_go(0, "0"));
-        assert!(!First::default().lets_go(namespace, "0"), "of nothing known, nothing is let go");
+    fn what_was_mounted_before_the_line_stays() {
+        let before = std::fs::File::open("/").unwrap();
+        let line = Line::now();
+        let Some(at) = line.0 else {
+            eprintln!("SKIPPED what_was_mounted_before_the_line_stays: needs Linux 6.8 and CAP_SYS_ADMIN");
+            return;
+        };
+        assert!(!line.lets_go(number(&before)) && !line.lets_go(Some(at)) && line.lets_go(Some(at + 1)));
+        assert!(!line.lets_go(None));
+        assert!(!Line::default().lets_go(Some(u64::MAX)), "without a line nothing is let go");
+        assert!(line.lets_go(Line::now().0), "numbers grow");
     }
 }

@@ -19,7 +19,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
-use crate::handle::{Context, Done, First, Group, carry_out, user_namespace, users};
+use crate::handle::{Context, Done, Group, Line, carry_out, user_namespace, users};
 use crate::policy::{Action, Call, Policy};
 use crate::resolve::{Resolved, Resolver};
 use audit::{Audit, Entry};
@@ -148,7 +148,7 @@ impl Agent {
         };
         let context = Arc::new(Context {
             group: Group::of(container.pid1),
-            mounts: First::of(container.pid1),
+            line: Line::now(),
             home: user_namespace(container.pid1),
             container,
             actors: Actors::new(HELPERS),
