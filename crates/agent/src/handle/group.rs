@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use cofferdam_cgroup::{Cgroup, Hierarchies, SavedCgroup};
-use cofferdam_notify::{Answer, Errno, Error, Request, Result};
+use cofferdam_notify::{Answer, Errno, Error, Namespace, Request, Result};
 use cofferdam_sys::{Fd, pidfd};
 
 use super::Done;
@@ -25,8 +25,8 @@ const INTERRUPTS: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Group {
     first: Option<Fd>,
-    /// Device and inode of the PID namespace, when it is the container's own.
-    namespace: Option<(u64, u64)>,
+    /// The number of the PID namespace, when it is the container's own.
+    namespace: Option<Namespace>,
     paths: BTreeMap<String, PathBuf>,
     /// Threads and the calls in which they were frozen.
     interrupted: Mutex<HashSet<(i32, u32)>>,
@@ -118,13 +118,13 @@ impl Group {
     }
 }
 
-/// Device and inode of a PID namespace.
-fn space(pid: &str) -> Option<(u64, u64)> {
-    fs::metadata(format!("/proc/{pid}/ns/pid")).ok().map(|meta| (meta.dev(), meta.ino()))
+/// The number of a PID namespace.
+fn space(pid: &str) -> Option<Namespace> {
+    fs::metadata(format!("/proc/{pid}/ns/pid")).ok().map(|meta| meta.ino())
 }
 
 /// Whether somebody is in a cgroup, and nobody who is not in this PID namespace.
-fn alone(dir: &Path, namespace: (u64, u64)) -> bool {
+fn alone(dir: &Path, namespace: Namespace) -> bool {
     let text = fs::read_to_string(dir.join("cgroup.procs")).unwrap_or_default();
     let mut pids = text.lines().peekable();
     pids.peek().is_some() && pids.all(|pid| space(pid).is_none_or(|of| of == namespace))

@@ -31,7 +31,7 @@ pub(crate) struct Context {
     pub(crate) group: Group,
     /// What its runtime mounted came before.
     pub(crate) line: Line,
-    /// Its user namespace: device and inode.
+    /// Its user namespace.
     pub(crate) home: Option<cofferdam_notify::Namespace>,
     /// Who acts in its namespaces.
     pub(crate) actors: Actors,
@@ -56,7 +56,7 @@ pub(crate) fn user_namespace(pid1: i32) -> Option<cofferdam_notify::Namespace> {
     let processes = std::fs::File::open(format!("/proc/{pid1}/ns/pid")).ok()?;
     let owner = ioctl_ns::owner(processes.as_raw_fd()).ok()?;
     let meta = std::fs::File::from(OwnedFd::from(owner)).metadata().ok()?;
-    Some((meta.dev(), meta.ino()))
+    Some(meta.ino())
 }
 
 /// The answer, and what the audit log is told of it.
