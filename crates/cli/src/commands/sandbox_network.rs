@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn users_without_rights_get_what_a_program_of_theirs_carries() {
         let parse = |words: &[&str]| -> Line { clap::Parser::parse_from([&["x"], words].concat()) };
-        let network = |words| parse(words).flags.network(false);
+        let network = |words: &[&str]| parse(words).flags.network(false);
         let Ok(Network::Private(spec)) = network(&["-p=8080:80", "--allow=example.com"]) else { panic!() };
         NetworkPlan::new(&spec, &Default::default()).unwrap();
         assert_eq!((spec.user_mode.as_str(), spec.networks.len(), spec.masquerade), ("auto", 1, false));
