@@ -1,6 +1,8 @@
 //! Containers that are let out, published, and held to an allow-list, with a server on the far side of their host.
 
 use std::fs;
+use std::path::Path;
+use std::process::Child;
 
 use cofferdam_tests::{Bundle, Container, Value, json, wait_until};
 
@@ -33,6 +35,26 @@ fn services(room: &Room<'_>) -> Vec<String> {
             && fs::read_link(path.join("ns/net")).ok() == Some(room.namespace())
     };
     all.filter(ours).map(|path| path.file_name().expect("a number").to_string_lossy().into_owned()).collect()
+}
+
+/// A program of the host's that listens.
+struct Listener(Child);
+
+impl Listener {
+    fn new(room: &Room<'_>, at: &str) -> Self {
+        let mut command = room.t.command(Path::new("/bin/busybox"));
+        let listener = Self(command.args(["httpd", "-f", "-p", at, "-h", "/"]).spawn().expect("busybox"));
+        let (_, port) = at.rsplit_once(':').expect("a port");
+        wait_until("the program to listen", || room.t.host("ss -ltn").contains(&format!(":{port} ")));
+        listener
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[track_caller]
@@ -80,6 +102,33 @@ cofferdam_tests::own! {
         }
         assert_ne!(far.fetch("203.0.113.1:8080").code, 0);
         drop(far);
+        nothing_is_left(&room, &[]);
+    }
+
+    fn a_port_that_somebody_has_is_not_published_again(t) {
+        let room = Room::new(t);
+        let ports = |protocol: &str, address: &str| {
+            let port = json!({"host_port": 8080, "container_port": 80, "protocol": protocol, "host_address": address});
+            network(&json!({"publish": [port]}))
+        };
+        let listener = Listener::new(&room, "127.0.0.1:8080");
+        let said = room.bundle(&ports("tcp", "")).run();
+        let all = [&format!("{NETWORK}/publish/0/host_port"), "EADDRINUSE", "8080/tcp", "a program of the host"];
+        assert!(all.iter().all(|words| said.refused().contains(*words)), "{said}");
+        let udp = room.bundle(&ports("udp", "")).start();
+        drop(listener);
+        let first = room.bundle(&ports("tcp", "127.0.0.1")).start();
+        for taken in ["", "127.0.0.1", "0.0.0.0"] {
+            let said = room.bundle(&ports("tcp", taken)).run();
+            assert!(said.refused().contains(&format!("/{} has it", first.id)), "{said}");
+        }
+        let beside = room.bundle(&ports("tcp", "127.0.0.2")).start();
+        first.verb("delete", &["--force"]).ok();
+        let again = room.bundle(&ports("tcp", "127.0.0.1")).start();
+        for container in [udp, beside, again] {
+            container.verb("delete", &["--force"]).ok();
+        }
+        drop(first);
         nothing_is_left(&room, &[]);
     }
 

@@ -16,11 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::directory::{self, Directory, Lock, broken};
 use crate::plan::{HostEnd, InterfaceKind, InterfacePlan, NetworkPlan};
-use crate::site_outward;
 use crate::{
     AddressSettings, BridgePort, Error, LinkKind, LinkSettings, LinkState, Mac, Network, Peer, Pool,
-    move_device,
+    PublishPlan, move_device,
 };
+use crate::{ports, site_outward};
 
 const UP: LinkSettings = LinkSettings { mac: None, mtu: None, queue_length: None, master: None, up: true };
 const AT_ONCE: AddressSettings = AddressSettings { no_duplicate_detection: true };
@@ -121,17 +121,20 @@ impl Site {
                 holder.clone_into(&mut made.holder);
             }
         }
+        if !published(plan).is_empty() {
+            holder.clone_into(&mut made.holder);
+        }
         made.filter = site_outward::name(plan, &made);
         made
     }
 
-    /// Leases addresses out of the plan's pools, and puts them into the plan; those that are in the plan are
+    /// Leases addresses out of the plan's pools, and puts them into the plan, and the ports that it publishes; those that are in the plan are
     /// noted, so that no pool gives them. When an address is not free, `alive` is asked which holders are still
     /// there; see [`Pool::lease`].
     ///
     /// # Errors
     /// As [`Pool::lease`]; `EADDRINUSE` when somebody else has an address of the plan on the same bridge or
-    /// device.
+    /// device, or a port that it publishes.
     pub fn lease(
         &self,
         plan: &mut NetworkPlan,
@@ -157,7 +160,16 @@ impl Site {
                 interface.addresses.push(pool.lease_on(on, &id, &mut alive).map_err(said)?);
             }
         }
-        Ok(())
+        let publish = published(plan);
+        // An id is a holder and a name; ports have no interface's.
+        let id = format!("{}:", made.holder);
+        ports::take(&self.directory, &id, publish, !publish.is_empty() && self.is_here(), alive)
+    }
+
+    /// Whether the host's network is the calling thread's.
+    fn is_here(&self) -> bool {
+        let here = Network::here().and_then(|network| network.cookie());
+        here.ok() == self.host.cookie().ok()
     }
 
     /// Makes a plan's interfaces and routes in a namespace: `inside` is a socket in it and `namespace` its
@@ -313,6 +325,11 @@ impl Site {
         }
         Err(taken(prefix))
     }
+}
+
+/// What is published by rules of ours. What carries packets for ordinary users listens by itself.
+fn published(plan: &NetworkPlan) -> &[PublishPlan] {
+    if plan.user_mode.is_some() { &[] } else { &plan.outward.publish }
 }
 
 /// Who has the lease of this id, whose interface stands at its end.

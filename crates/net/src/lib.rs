@@ -41,6 +41,7 @@ mod plan_outward;
 #[cfg(test)]
 mod plan_tests;
 mod pool;
+mod ports;
 #[cfg(test)]
 mod publish_tests;
 mod route;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::directory::{self, Directory};
+use crate::ports::PortLease;
 use crate::socket::Refusal;
 
 const FORMAT: u32 = 1;
@@ -53,6 +54,9 @@ struct Leases {
     /// The latest of each subnet; the next ones come after it, so that an address rests before it is
     /// given again.
     latest: Vec<(IpNet, IpAddr)>,
+    /// The host's ports that are published.
+    #[serde(default)]
+    ports: Vec<PortLease>,
 }
 
 /// A subnet whose addresses are leased. Pools whose subnets overlap share a directory and never give the
@@ -194,6 +198,14 @@ impl Pool {
         Ok(self.read()?.leases)
     }
 
+    /// Changes what is kept of published ports.
+    pub(crate) fn change_ports(
+        directory: &Directory,
+        change: impl FnOnce(&mut Vec<PortLease>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        Self::of(directory.clone(), IpNet::default()).change(|kept| change(&mut kept.ports))
+    }
+
     /// Gives back all whose id is meant. When nobody has one any more the file goes, and what it says of
     /// which address was the latest.
     pub(crate) fn release_if(
@@ -204,7 +216,8 @@ impl Pool {
         let _lock = directory.lock()?;
         let mut kept = pool.read()?;
         kept.leases.retain(|lease| !meant(&lease.id));
-        if !kept.leases.is_empty() {
+        kept.ports.retain(|lease| !meant(&lease.id));
+        if !kept.leases.is_empty() || !kept.ports.is_empty() {
             return pool.write(&kept);
         }
         // Who was killed while writing has left the new one.

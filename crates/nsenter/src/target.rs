@@ -119,8 +119,11 @@ impl Target {
     fn with(pid: i32, pidfd: OwnedFd, proc: OwnedFd) -> Result<Self> {
         let watch = pidfd::duplicate(pidfd.as_raw_fd());
         match Self::open_all(pid, pidfd, proc) {
-            // Files of a process that has ended fail in several ways.
-            Err(Error::Handle { .. }) if watch.is_ok_and(|w| ended(w.raw())) => {
+            // Files of a process that has ended fail in several ways; its root and its working directory go
+            // while it is on its way, before its pidfd tells.
+            Err(Error::Handle { errno, .. })
+                if errno == Errno::ENOENT || watch.is_ok_and(|w| ended(w.raw())) =>
+            {
                 Err(Error::Gone { pid, why: "it has ended" })
             }
             other => other,
