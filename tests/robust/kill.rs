@@ -29,6 +29,11 @@ use Victim::{Create, Delete, Exec, Run, Start};
 const NETWORK: &str = r#"{"networks": [{"type": "veth", "bridge": "br0", "pool": "10.88.0.0/24", "ipv6_pool": "fd00:88::/64"}],
     "hosts": [{"address": "10.88.0.9", "names": ["db"]}]}"#;
 
+/// One that is let out, published, and held to names: packet filters and a service beside it.
+const OUTWARD: &str = r#"{"networks": [{"type": "veth", "bridge": "br0", "pool": "10.88.0.0/24"}], "masquerade": true,
+    "publish": [{"host_port": 8080, "container_port": 80}],
+    "dns": {"servers": ["192.0.2.53"]}, "egress": {"allow": [{"to": "*.example.com", "ports": [443]}]}}"#;
+
 /// A bundle whose cgroup has a parent of its own, whose pid file has a directory of its own, and its commands.
 struct Scene<'t> {
     t: &'t Test,
@@ -49,11 +54,11 @@ impl<'t> Scene<'t> {
     }
 
     /// The same with a network, in a network namespace of the test's with a `/run` of its own.
-    fn networked(t: &'t Test, victim: Victim) -> Self {
+    fn networked(t: &'t Test, victim: Victim, network: &str) -> Self {
         t.network_view();
         t.host("mount -t tmpfs tmpfs /run");
         let mut scene = Self::new(t, victim);
-        scene.bundle.namespace("network").set("/annotations/org.cofferdam.network", NETWORK).write();
+        scene.bundle.namespace("network").set("/annotations/org.cofferdam.network", network).write();
         scene
     }
 
@@ -263,10 +268,16 @@ cofferdam_tests::own! {
     fn exec_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Exec)?; }
     fn delete_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Delete)?; }
     fn create_with_a_network_killed_at_any_system_call_leaves_nothing_behind(t) {
-        every_call_of(&Scene::networked(t, Create))?;
+        every_call_of(&Scene::networked(t, Create, NETWORK))?;
     }
     fn delete_with_a_network_killed_at_any_system_call_leaves_nothing_behind(t) {
-        every_call_of(&Scene::networked(t, Delete))?;
+        every_call_of(&Scene::networked(t, Delete, NETWORK))?;
+    }
+    fn create_with_an_allow_list_killed_at_any_system_call_leaves_nothing_behind(t) {
+        every_call_of(&Scene::networked(t, Create, OUTWARD))?;
+    }
+    fn delete_with_an_allow_list_killed_at_any_system_call_leaves_nothing_behind(t) {
+        every_call_of(&Scene::networked(t, Delete, OUTWARD))?;
     }
     fn a_killed_create_never_takes_anothers_cgroup_along(t) { beside(t)?; }
     fn create_killed_at_any_moment_leaves_nothing_behind(t) { every_moment(t, Create); }

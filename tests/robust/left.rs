@@ -18,6 +18,19 @@ pub(crate) fn processes(dir: &Path) -> Vec<String> {
     .collect()
 }
 
+/// Processes of the runtime's that are in the test's network, whatever their output is.
+fn services(t: &Test) -> Vec<String> {
+    let namespace = Path::new(t.host("readlink /proc/self/ns/net").trim()).to_owned();
+    let program = fs::canonicalize(&t.runtime.path).expect("the command");
+    let pids = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = pids.filter_map(|e| e.file_name().into_string().ok());
+    pids.filter(|pid| {
+        let link = |name: &str| fs::read_link(format!("/proc/{pid}/{name}")).ok();
+        link("ns/net").is_some_and(|net| net == namespace) && link("exe").is_some_and(|exe| exe == program)
+    })
+    .collect()
+}
+
 /// Everything of a container, or of all whose cgroups have one of these names.
 pub(crate) fn everything(t: &Test, names: &[String]) -> Vec<String> {
     let mut left: Vec<String> = processes(&t.dir).iter().map(|p| format!("process {p}")).collect();
@@ -32,9 +45,11 @@ pub(crate) fn everything(t: &Test, names: &[String]) -> Vec<String> {
     if t.has_network_view() {
         // Loopback is all that such a host had.
         let found = t.host(
-            "ip -o link | grep -v ': lo:' || true; find /run/cofferdam -mindepth 2 2>/dev/null || true",
+            "ip -o link | grep -v ': lo:' || true; find /run/cofferdam -mindepth 2 2>/dev/null || true
+             if command -v nft >/dev/null; then nft list tables; fi",
         );
         left.extend(found.lines().map(|line| format!("network {line}")));
+        left.extend(services(t).into_iter().map(|pid| format!("service {pid}")));
     }
     left
 }
