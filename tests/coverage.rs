@@ -38,7 +38,7 @@ fn rows() -> BTreeMap<String, String> {
 /// Names of all tests of this package.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for dir in ["compliance", "lifecycle"] {
+    for dir in ["compliance", "lifecycle", "systemd"] {
         for entry in std::fs::read_dir(here(dir)).unwrap().flatten() {
             for line in std::fs::read_to_string(entry.path()).unwrap().lines() {
                 if let Some((name, _)) = line.strip_prefix("    fn ").and_then(|l| l.split_once("(t) {")) {
