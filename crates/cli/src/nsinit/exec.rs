@@ -120,7 +120,7 @@ impl Exec {
             let _ = signals.set(taken);
             let make = if self.systemd { systemd_create_command } else { default_create_command };
             let mut command = make(config, console, data, args)?;
-            command.store(setting.store.clone());
+            command.store(setting.store.clone()).name_service(crate::options::name_service());
             Ok(command)
         };
         let (io, args) = (attend::io(host.as_ref()), &self.words);

@@ -112,6 +112,7 @@ impl Launch {
             parent: command.parent,
             parent_death_signal: command.parent_death_signal,
             mount_commands: command.mount_commands.clone(),
+            name_service: command.name_service.clone(),
             ..CreateOptions::default()
         };
         let ownership = Ownership { removes: true, kill_on_drop: command.kill_on_drop };

@@ -39,7 +39,7 @@ use launch::{Launch, Wiring, wiring_setters};
 
 use crate::options::{MountCommand, Parent};
 use crate::sandbox::{Network, Sandbox};
-use crate::{Bundle, ContainerId, ExitStatus, Result, Store};
+use crate::{Bundle, ContainerId, ExitStatus, NameService, Result, Store};
 
 /// Describes a container and starts it, in the manner of [`std::process::Command`].
 ///
@@ -69,6 +69,7 @@ pub struct Command {
     parent: Parent,
     parent_death_signal: Option<u32>,
     mount_commands: Vec<MountCommand>,
+    name_service: NameService,
     no_cgroups: bool,
     systemd_cgroup: bool,
     no_pivot: bool,
@@ -141,6 +142,7 @@ impl Command {
             parent: Parent::Caller,
             parent_death_signal: None,
             mount_commands: Vec::new(),
+            name_service: NameService::default(),
             no_cgroups: false,
             systemd_cgroup: false,
             no_pivot: false,
@@ -274,6 +276,13 @@ impl Command {
     /// which they are given.
     pub fn mount_command(&mut self, command: MountCommand) -> &mut Self {
         self.mount_commands.push(command);
+        self
+    }
+
+    /// Says who answers the container's questions for names, where its network has an allow-list with names; a
+    /// thread of the caller's without it. An ordinary user's allow-list takes a program in any case.
+    pub fn name_service(&mut self, service: NameService) -> &mut Self {
+        self.name_service = service;
         self
     }
 

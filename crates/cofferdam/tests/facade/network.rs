@@ -2,7 +2,7 @@
 
 use cofferdam::net::{Network as Links, NetworkSpec};
 use cofferdam::sandbox::{Network, Sandbox};
-use cofferdam::{Command, Exec};
+use cofferdam::{Command, Exec, NameService};
 use cofferdam_sys::clone3::CLONE_NEWNET;
 use cofferdam_sys::setns::unshare;
 
@@ -77,4 +77,23 @@ fn what_is_wrong_with_a_network_is_said_with_its_place() {
     let error = Command::new("true").network(spec).store(world.store.clone()).output().unwrap_err();
     assert_eq!(error.kind(), cofferdam::ErrorKind::Configuration);
     assert!(error.to_string().contains("/annotations/org.cofferdam.network/networks/0/bridge"), "{error}");
+}
+
+#[test]
+fn names_are_answered_for_by_whom_the_command_says() {
+    let Some(world) = World::new() else { return };
+    in_new_network(|| {
+        let mut network = bridged();
+        let list = r#"{"allow": [{"to": "api.example.com"}]}"#;
+        network.egress = Some(serde_json::from_str(list).unwrap());
+        network.dns.servers = vec!["192.0.2.53".to_owned()];
+        let asked = ["-c", "cat /etc/resolv.conf"];
+        let mut command = Command::new("sh");
+        command.args(asked).network(network.clone()).store(world.store.clone());
+        let output = command.output().unwrap();
+        assert!(String::from_utf8_lossy(&output.stdout).contains("127.0.0.11"), "by a thread: {output:?}");
+        command.name_service(NameService::Program("/no/such/program".into(), Vec::new()));
+        let error = command.output().unwrap_err();
+        assert!(error.to_string().contains("/no/such/program"), "{error}");
+    });
 }
