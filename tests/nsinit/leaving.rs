@@ -111,15 +111,23 @@ cofferdam_tests::own! {
         let told = t.dir.join("told");
         let mut oom = c.command(&["oom"]);
         let mut oom = oom.stdout(fs::File::create(&told).unwrap()).spawn().unwrap();
-        wait_until("a watch", || {
-            let pid = oom.id();
-            let fds = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-            fds.filter_map(|fd| fs::read_link(fd.path()).ok())
-                .any(|to| to.ends_with("memory.oom_control") || to.ends_with("memory.events"))
+        let kill = || {
+            let out = c.run(&["exec", "dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]);
+            assert_eq!(out.code, 137, "{out}");
+        };
+        let heard = || {
+            let text = fs::read_to_string(&told).unwrap();
+            assert!(text.lines().all(|line| line == "OOM notification received"), "{text}");
+            text.lines().count()
+        };
+        // Nothing shows from outside when it begins to listen; what came before is not heard.
+        wait_until("it to listen", || {
+            kill();
+            heard() > 0
         });
-        let out = c.run(&["exec", "dd", "if=/dev/zero", "of=/dev/null", "bs=64M", "count=1"]);
-        assert_eq!(out.code, 137, "{out}");
-        wait_until("a notification", || fs::read_to_string(&told).unwrap().starts_with("OOM notification received\n"));
+        let before = heard();
+        kill();
+        wait_until("one more notification", || heard() > before);
         assert_eq!(running.end(), 9);
         assert!(oom.wait().unwrap().success());
     }

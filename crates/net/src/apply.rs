@@ -188,10 +188,7 @@ impl Site {
         let mut work = Work::new(self, plan, inside, namespace);
         let made_inside = work.wire(plan, made).and_then(|()| plan.configure(work.inside));
         let done = made_inside.and_then(|()| work.site.let_out(plan, made));
-        if done.is_err() {
-            work.undo(made);
-        }
-        done
+        work.whole_or_nothing(made, done)
     }
 
     /// As [`Self::make`], but for what is done inside ([`NetworkPlan::configure`]), and for what lets a container
@@ -208,10 +205,7 @@ impl Site {
     ) -> Result<(), Error> {
         let mut work = Work::new(self, plan, inside, namespace);
         let done = work.wire(plan, made);
-        if done.is_err() {
-            work.undo(made);
-        }
-        done
+        work.whole_or_nothing(made, done)
     }
 
     /// Removes what was made; what has gone already is removed. Bridges go with their last port.
@@ -421,6 +415,13 @@ impl<'a> Work<'a> {
             self.site.host.set_port(end, port)?;
         }
         Ok(())
+    }
+
+    fn whole_or_nothing(&mut self, made: &mut Made, done: Result<(), Error>) -> Result<(), Error> {
+        if done.is_err() {
+            self.undo(made);
+        }
+        done
     }
 
     /// Removes what was made, as far as that goes; the failure that led here is the one that is told.

@@ -6,22 +6,15 @@ use super::place::{Which, running};
 use super::setting::Setting;
 use crate::failure::{Failure, Outcome};
 
-/// Freeze a running container into files
-///
-/// Not there yet: it needs CRIU, which this version of cofferdam cannot speak to.
+/// What both say to CRIU.
 #[derive(Debug, clap::Args)]
-pub(super) struct Checkpoint {
-    #[command(flatten)]
-    which: Which,
-    /// Directory for the image files
+struct Criu {
+    /// Directory of the image files
     #[arg(long, value_name = "DIR", required = true)]
     image_path: PathBuf,
     /// Directory for work files and logs
     #[arg(long, value_name = "DIR")]
     work_path: Option<PathBuf>,
-    /// Let the container run on afterwards
-    #[arg(long)]
-    leave_running: bool,
     /// Allow open TCP connections
     #[arg(long)]
     tcp_established: bool,
@@ -31,6 +24,20 @@ pub(super) struct Checkpoint {
     /// Allow a terminal that is the caller's
     #[arg(long)]
     shell_job: bool,
+}
+
+/// Freeze a running container into files
+///
+/// Not there yet: it needs CRIU, which this version of cofferdam cannot speak to.
+#[derive(Debug, clap::Args)]
+pub(super) struct Checkpoint {
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    criu: Criu,
+    /// Let the container run on afterwards
+    #[arg(long)]
+    leave_running: bool,
     /// Send memory to a page server
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = page_server)]
     page_server: Option<(String, u16)>,
@@ -50,27 +57,14 @@ impl Checkpoint {
 pub(super) struct Restore {
     #[command(flatten)]
     which: Which,
-    /// Directory of the image files
-    #[arg(long, value_name = "DIR", required = true)]
-    image_path: PathBuf,
-    /// Directory for work files and logs
-    #[arg(long, value_name = "DIR")]
-    work_path: Option<PathBuf>,
-    /// Allow open TCP connections
-    #[arg(long)]
-    tcp_established: bool,
-    /// Allow Unix sockets whose other end is outside
-    #[arg(long)]
-    ext_unix_sk: bool,
-    /// Allow a terminal that is the caller's
-    #[arg(long)]
-    shell_job: bool,
+    #[command(flatten)]
+    criu: Criu,
 }
 
 impl Restore {
     pub(super) fn execute(self, setting: &Setting) -> Outcome {
-        std::fs::metadata(&self.image_path)
-            .map_err(|error| Failure::io(format_args!("open {}", self.image_path.display()), &error))?;
+        std::fs::metadata(&self.criu.image_path)
+            .map_err(|error| Failure::io(format_args!("open {}", self.criu.image_path.display()), &error))?;
         Err(missing("restore", &setting.criu))
     }
 }

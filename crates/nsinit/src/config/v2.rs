@@ -277,74 +277,51 @@ impl From<Device> for NewDevice {
     }
 }
 
+/// Both forms have the same members, but for what they say of devices.
+macro_rules! cgroup {
+    ($to:ident from $c:ident, $devices:expr) => {
+        $to {
+            allowed_devices: $devices($c.allowed_devices),
+            denied_devices: $devices($c.denied_devices),
+            name: $c.name,
+            parent: $c.parent,
+            allow_all_devices: $c.allow_all_devices,
+            memory: $c.memory,
+            memory_reservation: $c.memory_reservation,
+            memory_swap: $c.memory_swap,
+            kernel_memory: $c.kernel_memory,
+            cpu_shares: $c.cpu_shares,
+            cpu_quota: $c.cpu_quota,
+            cpu_period: $c.cpu_period,
+            cpu_rt_runtime: $c.cpu_rt_runtime,
+            cpu_rt_period: $c.cpu_rt_period,
+            cpuset_cpus: $c.cpuset_cpus,
+            cpuset_mems: $c.cpuset_mems,
+            blkio_throttle_read_bps_device: $c.blkio_throttle_read_bps_device,
+            blkio_throttle_write_bps_device: $c.blkio_throttle_write_bps_device,
+            blkio_throttle_read_iops_device: $c.blkio_throttle_read_iops_device,
+            blkio_throttle_write_iops_device: $c.blkio_throttle_write_iops_device,
+            blkio_weight: $c.blkio_weight,
+            blkio_weight_device: $c.blkio_weight_device,
+            freezer: $c.freezer,
+            hugetlb_limit: $c.hugetlb_limit,
+            slice: $c.slice,
+            oom_kill_disable: $c.oom_kill_disable,
+            memory_swappiness: $c.memory_swappiness,
+            net_prio_ifpriomap: $c.net_prio_ifpriomap,
+            net_cls_classid: $c.net_cls_classid,
+        }
+    };
+}
+
 impl From<NewCgroup> for Cgroup {
     fn from(c: NewCgroup) -> Self {
-        Self {
-            allowed_devices: devices(c.allowed_devices),
-            denied_devices: devices(c.denied_devices),
-            name: c.name,
-            parent: c.parent,
-            allow_all_devices: c.allow_all_devices,
-            memory: c.memory,
-            memory_reservation: c.memory_reservation,
-            memory_swap: c.memory_swap,
-            kernel_memory: c.kernel_memory,
-            cpu_shares: c.cpu_shares,
-            cpu_quota: c.cpu_quota,
-            cpu_period: c.cpu_period,
-            cpu_rt_runtime: c.cpu_rt_runtime,
-            cpu_rt_period: c.cpu_rt_period,
-            cpuset_cpus: c.cpuset_cpus,
-            cpuset_mems: c.cpuset_mems,
-            blkio_throttle_read_bps_device: c.blkio_throttle_read_bps_device,
-            blkio_throttle_write_bps_device: c.blkio_throttle_write_bps_device,
-            blkio_throttle_read_iops_device: c.blkio_throttle_read_iops_device,
-            blkio_throttle_write_iops_device: c.blkio_throttle_write_iops_device,
-            blkio_weight: c.blkio_weight,
-            blkio_weight_device: c.blkio_weight_device,
-            freezer: c.freezer,
-            hugetlb_limit: c.hugetlb_limit,
-            slice: c.slice,
-            oom_kill_disable: c.oom_kill_disable,
-            memory_swappiness: c.memory_swappiness,
-            net_prio_ifpriomap: c.net_prio_ifpriomap,
-            net_cls_classid: c.net_cls_classid,
-        }
+        cgroup!(Self from c, devices)
     }
 }
 
 impl From<Cgroup> for NewCgroup {
     fn from(c: Cgroup) -> Self {
-        Self {
-            allowed_devices: c.allowed_devices.into_iter().map(NewDevice::from).collect(),
-            denied_devices: c.denied_devices.into_iter().map(NewDevice::from).collect(),
-            name: c.name,
-            parent: c.parent,
-            allow_all_devices: c.allow_all_devices,
-            memory: c.memory,
-            memory_reservation: c.memory_reservation,
-            memory_swap: c.memory_swap,
-            kernel_memory: c.kernel_memory,
-            cpu_shares: c.cpu_shares,
-            cpu_quota: c.cpu_quota,
-            cpu_period: c.cpu_period,
-            cpu_rt_runtime: c.cpu_rt_runtime,
-            cpu_rt_period: c.cpu_rt_period,
-            cpuset_cpus: c.cpuset_cpus,
-            cpuset_mems: c.cpuset_mems,
-            blkio_throttle_read_bps_device: c.blkio_throttle_read_bps_device,
-            blkio_throttle_write_bps_device: c.blkio_throttle_write_bps_device,
-            blkio_throttle_read_iops_device: c.blkio_throttle_read_iops_device,
-            blkio_throttle_write_iops_device: c.blkio_throttle_write_iops_device,
-            blkio_weight: c.blkio_weight,
-            blkio_weight_device: c.blkio_weight_device,
-            freezer: c.freezer,
-            hugetlb_limit: c.hugetlb_limit,
-            slice: c.slice,
-            oom_kill_disable: c.oom_kill_disable,
-            memory_swappiness: c.memory_swappiness,
-            net_prio_ifpriomap: c.net_prio_ifpriomap,
-            net_cls_classid: c.net_cls_classid,
-        }
+        cgroup!(Self from c, |all: Vec<Device>| all.into_iter().map(NewDevice::from).collect())
     }
 }
