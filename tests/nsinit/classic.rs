@@ -43,6 +43,19 @@ cofferdam_tests::own! {
         assert!(out.refused().contains("container.json"), "{out}");
     }
 
+    fn all_that_is_wrong_is_told_at_once_whoever_finds_it(t) {
+        let mut c = Classic::new(t);
+        // The user's files, the translation and the core.
+        c.set("user", json!("nosuch")).set("capabilities", json!(["FLY"])).set("hostname", json!("h".repeat(65))).write();
+        let out = c.sh(&[], "true");
+        for place in ["/user: ", "/capabilities/0: ", "/hostname: "] {
+            assert_eq!(out.refused().matches(place).count(), 1, "{out}");
+        }
+        c.set("capabilities", json!([])).set("hostname", json!("short")).write();
+        assert!(c.sh(&[], "true").refused().contains("nosuch"), "{out}");
+        assert!(c.left().is_empty(), "{:?}", c.left());
+    }
+
     fn under_the_name_nsinit_it_is_the_same_command(t) {
         let c = Classic::new(t);
         c.write();

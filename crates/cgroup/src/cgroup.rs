@@ -58,7 +58,8 @@ pub struct SavedCgroup {
     pub mode: Mode,
     /// The container's directories.
     pub dirs: Vec<CgroupDir>,
-    /// Directories above them that were made on the way; removed with them when nobody else uses them.
+    /// Directories above them that were made on the way; removed with them when nobody else uses them, or with
+    /// whoever uses them last.
     pub parents: Vec<PathBuf>,
     /// The unit of systemd's that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]

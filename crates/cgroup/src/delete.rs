@@ -14,14 +14,15 @@ use cofferdam_sys::Errno;
 use crate::cgroup::{Cgroup, SavedCgroup};
 use crate::error::Error;
 use crate::file;
+use crate::orphan;
 use crate::systemd;
 
 /// For all directories of a container together.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Cgroup {
-    /// Removes the directories, whatever is below them, and the parents that were made for them unless
-    /// somebody else uses those by now.
+    /// Removes the directories, whatever is below them, and the parents that were made for them, or for
+    /// containers that have ended, unless somebody else uses those by now: then they go with the last container.
     ///
     /// Processes that were just killed may hold a cgroup for a moment: it is tried for about two seconds.
     ///
@@ -60,8 +61,10 @@ fn directories(saved: &SavedCgroup) -> Result<(), Error> {
         }
     }
     for parent in saved.parents.iter().rev() {
-        // EBUSY: it has become somebody else's parent too.
-        let _ = std::fs::remove_dir(parent);
+        orphan::remove_or_leave(parent, saved.mode);
+    }
+    for dir in &saved.dirs {
+        orphan::remove_what_was_left(dir, saved.mode);
     }
     first
 }

@@ -25,6 +25,7 @@ mod devices;
 mod hierarchy;
 mod limits;
 mod mountinfo;
+mod orphan;
 mod path;
 mod plan;
 // The half that owns.

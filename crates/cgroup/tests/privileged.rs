@@ -1,21 +1,13 @@
 //! The owner of the directories, on this host's own hierarchies.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)] // helpers outside of #[test]
 
+#[macro_use]
 mod common;
 
 use std::time::{Duration, Instant};
 
 use cofferdam_cgroup::{Cgroup, CgroupDir, Mode, Oom, SavedCgroup, UpdateError, Version};
 use common::{Sandbox, dir, read};
-
-macro_rules! sandbox {
-    ($name:literal) => {
-        match Sandbox::new($name) {
-            Some(sandbox) => sandbox,
-            None => return,
-        }
-    };
-}
 
 fn start(sandbox: &Sandbox, json: &str) -> Cgroup {
     let cgroup = Cgroup::create(&sandbox.plan(json)).unwrap_or_else(|e| panic!("{e}"));

@@ -95,6 +95,13 @@ fn mounts(config: &Config, lose: &mut impl FnMut(Pointer, &str, &str)) {
     }
     for (index, mount) in own.mounts.iter().enumerate() {
         let at = at.key("mounts").index(index);
+        if !mount.relabel.is_empty() && !own.mount_label.is_empty() {
+            lose(
+                at.key("relabel"),
+                "the label of the source's files",
+                "set it with chcon(1) before the container starts",
+            );
+        }
         for (key, commands) in
             [("premount_cmds", &mount.premount_cmds), ("postmount_cmds", &mount.postmount_cmds)]
         {

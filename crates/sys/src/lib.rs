@@ -36,6 +36,8 @@ pub mod fcntl;
 mod fd;
 pub mod fsopen;
 pub mod getdents64;
+#[cfg(feature = "std")]
+pub mod getxattr;
 pub mod ioctl_ns;
 pub mod ioprio_set;
 pub mod keyctl;

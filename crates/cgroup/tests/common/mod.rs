@@ -8,6 +8,17 @@ use std::process::{Child, Command, Stdio};
 use cofferdam_cgroup::{Cgroup, CgroupPlan, Hierarchies, PlanOptions, SavedCgroup, plan};
 use cofferdam_oci::Resources;
 
+/// A [`Sandbox`] of a name, or the end of the test.
+#[allow(unused_macros)]
+macro_rules! sandbox {
+    ($name:literal) => {
+        match Sandbox::new($name) {
+            Some(sandbox) => sandbox,
+            None => return,
+        }
+    };
+}
+
 /// A cgroup name of this test's own; whatever is in it and below it goes away with this value.
 pub struct Sandbox {
     pub hierarchies: Hierarchies,

@@ -18,7 +18,7 @@ pub(super) fn cgroups(config: &Config, findings: &mut Findings) -> (Option<Strin
 pub(crate) fn resources(config: &Config, cgroup: &Cgroup) -> Result<Resources, Vec<Reject>> {
     let mut findings = Findings::default();
     let limits = limits(cgroup, &mut findings);
-    findings.finish(config, limits).map(|(limits, _)| limits)
+    findings.finish(config, limits).whole()
 }
 
 fn limits(cgroup: &Cgroup, findings: &mut Findings) -> Resources {

@@ -37,10 +37,23 @@ impl Findings {
     }
 
     /// In the places of the user's own document.
-    fn finish<T>(self, config: &Config, value: T) -> Result<(T, Places), Vec<Reject>> {
-        let Self { rejects, places } = self;
+    fn finish<T>(self, config: &Config, value: T) -> Translation<T> {
         let placed = |reject: Reject| Reject { pointer: config.place(&reject.pointer), ..reject };
-        if rejects.is_empty() { Ok((value, places)) } else { Err(rejects.into_iter().map(placed).collect()) }
+        let rejects = self.rejects.into_iter().map(placed).collect();
+        Translation { value, places: self.places, rejects }
+    }
+}
+
+/// What could be translated, and what could not.
+pub(crate) struct Translation<T> {
+    pub(crate) value: T,
+    pub(crate) places: Places,
+    pub(crate) rejects: Vec<Reject>,
+}
+
+impl<T> Translation<T> {
+    fn whole(self) -> Result<T, Vec<Reject>> {
+        if self.rejects.is_empty() { Ok(self.value) } else { Err(self.rejects) }
     }
 }
 
@@ -62,15 +75,11 @@ impl Findings {
 /// # Ok::<(), cofferdam::Error>(())
 /// ```
 pub fn spec(config: &Config, user: &ExecUser, args: &[String]) -> Result<Spec, Vec<Reject>> {
-    translate(config, user, args).map(|(spec, _)| spec)
+    translate(config, user, args).whole()
 }
 
-/// As [`spec`], with the places that its parts come from.
-pub(crate) fn translate(
-    config: &Config,
-    user: &ExecUser,
-    args: &[String],
-) -> Result<(Spec, Places), Vec<Reject>> {
+/// As [`spec`], with the places that its parts come from; what means nothing is left out.
+pub(crate) fn translate(config: &Config, user: &ExecUser, args: &[String]) -> Translation<Spec> {
     let mut findings = Findings::default();
     let mut process = process::process(config, user, args, &mut findings);
     let linux = linux(config, &mut findings);
@@ -96,7 +105,7 @@ pub(crate) fn translate(
 
 /// What the core said of a translated configuration, in the places of the user's own document.
 pub(crate) fn told_in(config: &Config, error: cofferdam::Error) -> cofferdam::Error {
-    let places = translate(config, &ExecUser::default(), &[]).map(|(_, places)| places).unwrap_or_default();
+    let places = translate(config, &ExecUser::default(), &[]).places;
     if !error.rejects().is_empty() {
         let rejects = error.rejects().iter().cloned();
         return cofferdam::Error::rejected(rejects.map(|reject| places.back(reject, config)).collect());
@@ -112,7 +121,7 @@ pub(crate) fn process(config: &Config, user: &ExecUser, args: &[String]) -> Resu
     let mut findings = Findings::default();
     let mut process = process::process(config, user, args, &mut findings);
     process.no_new_privileges = config.seccomp.is_some();
-    findings.finish(config, process).map(|(process, _)| process)
+    findings.finish(config, process).whole()
 }
 
 /// What of /proc and /sys is hidden, and what cannot be written to.

@@ -105,7 +105,7 @@ pub(super) fn mounts(config: &Config, findings: &mut Findings) -> Vec<OciMount> 
     let list = Pointer::new("/mount_config/mounts");
     for (index, one) in own(config).iter().enumerate() {
         let at = list.index(index);
-        judge(config, one, &at, findings);
+        judge(one, &at, findings);
         // Every container has /dev; early configurations name it all the same.
         if one.kind != "devtmpfs" {
             findings.places.one(Pointer::new("/mounts").index(mounts.len()).as_str(), at.as_str());
@@ -124,7 +124,7 @@ pub(crate) fn with_commands(config: &Config) -> impl Iterator<Item = (usize, Poi
         .filter(|(.., m)| !m.premount_cmds.is_empty() || !m.postmount_cmds.is_empty())
 }
 
-fn judge(config: &Config, m: &Mount, at: &Pointer, findings: &mut Findings) {
+fn judge(m: &Mount, at: &Pointer, findings: &mut Findings) {
     const OF_V1: [&str; 3] = ["bind", "tmpfs", "devtmpfs"];
     const OF_V2: [&str; 7] = ["bind", "cgroup", "devpts", "mqueue", "proc", "sysfs", "tmpfs"];
     let (known, said) = match m.flags {
@@ -140,12 +140,8 @@ fn judge(config: &Config, m: &Mount, at: &Pointer, findings: &mut Findings) {
         findings
             .wrong(at.key("flags"), format!("the bits {rest:#x} mean nothing for a mount of a container"));
     }
-    let labelled = config.mount_config.as_ref().is_some_and(|own| !own.mount_label.is_empty());
-    match m.relabel.as_str() {
-        "" => {}
-        "z" | "Z" if labelled => findings.wrong(at.key("relabel"), "labels of files are not changed"),
-        "z" | "Z" => {}
-        other => findings.wrong(at.key("relabel"), format!("{other:?} is neither z nor Z")),
+    if !["", "z", "Z"].contains(&m.relabel.as_str()) {
+        findings.wrong(at.key("relabel"), format!("{:?} is neither z nor Z", m.relabel));
     }
     for (key, commands) in [("premount_cmds", &m.premount_cmds), ("postmount_cmds", &m.postmount_cmds)] {
         for (index, command) in commands.iter().enumerate() {

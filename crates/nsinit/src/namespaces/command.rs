@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
-use cofferdam::{Bundle, Command, Container, Error, Result, TerminalSize};
+use cofferdam::oci::Spec;
+use cofferdam::{Bundle, Command, Container, CreateOptions, Error, Result, TerminalSize};
 
-use crate::{Config, ExecUser, spec};
+use crate::Config;
 
 /// What Exec starts a container with: a function of the configuration, the terminal's size where one is
 /// wanted, the data directory and the program's arguments.
@@ -64,29 +65,36 @@ fn made(config: &Config, data_path: &Path, args: &[String], systemd: bool) -> Re
     const SIGKILL: u32 = 9;
     let root = std::path::absolute(&config.root_fs)
         .map_err(|e| Error::io("finding the root filesystem", &config.root_fs, &e))?;
-    let user = ExecUser::of(config, 0, &root)?;
-    let mut spec = spec(config, &user, args).map_err(Error::rejected)?;
-    if let Some(process) = &mut spec.process {
-        // It is Exec's caller who wants one, or not.
-        process.terminal = false;
-    }
-    if let Some(own) = &mut spec.root {
-        own.path = root.display().to_string();
-    }
-    if let (true, Some(linux), Some(cgroups)) = (systemd, &mut spec.linux, &config.cgroups) {
-        linux.cgroups_path = Some(cgroups.systemd_path());
-    }
     let dir =
         std::path::absolute(data_path).map_err(|e| Error::io("finding the data directory", data_path, &e))?;
+    let finish = |spec: &mut Spec| {
+        if let Some(process) = &mut spec.process {
+            // It is Exec's caller who wants one, or not.
+            process.terminal = false;
+        }
+        if let Some(own) = &mut spec.root {
+            own.path = root.display().to_string();
+        }
+        if let (true, Some(linux), Some(cgroups)) = (systemd, &mut spec.linux, &config.cgroups) {
+            linux.cgroups_path = Some(cgroups.systemd_path());
+        }
+    };
+    let options = CreateOptions {
+        no_cgroups: config.cgroups.is_none(),
+        systemd_cgroup: systemd,
+        no_pivot: config.mount_config.as_ref().is_some_and(|m| m.no_pivot_root),
+        ..CreateOptions::default()
+    };
+    let spec = super::judge::spec(config, &root, args, finish, &options)?;
     let env = spec.process.as_ref().map(|process| process.env.clone()).unwrap_or_default();
     let mut command = Command::from(Bundle::from_spec(dir, spec));
     for beside in super::mount_commands::mount_commands(config, &env)? {
         command.mount_command(beside);
     }
     command
-        .no_cgroups(config.cgroups.is_none())
-        .systemd_cgroup(systemd)
-        .no_pivot(config.mount_config.as_ref().is_some_and(|m| m.no_pivot_root))
+        .no_cgroups(options.no_cgroups)
+        .systemd_cgroup(options.systemd_cgroup)
+        .no_pivot(options.no_pivot)
         .parent_death_signal(config.parent_death_signal.unwrap_or(SIGKILL));
     Ok(command)
 }

@@ -8,6 +8,7 @@ use super::claim::Claim;
 use super::command::{CreateCommand, SetupCommand};
 use super::io::Io;
 use super::network::initialize_networking;
+use super::relabel;
 use crate::{Config, Core, NamespaceType, NetworkState, PidFile, State, lower};
 
 /// What is added to a signal's number when a program ended by it. libcontainer's `EXIT_SIGNAL_OFFSET`.
@@ -50,6 +51,7 @@ pub fn exec(
 ) -> Result<i32> {
     let claim = Claim::take(config, data_path)?;
     let mut command = create(config, io.console, data_path, args)?;
+    relabel::sources(config)?;
     io.of_command(&mut command);
     let core = named(&mut command);
     let saved = Saved::begin(data_path, &State { core: Some(core), ..State::default() })?;

@@ -8,12 +8,12 @@ use std::os::unix::fs::{PermissionsExt, fchown};
 use std::path::Path;
 
 use cofferdam::oci::{Mount, Spec};
-use cofferdam::{Bundle, Error, ErrorKind, Result, launch};
+use cofferdam::{Bundle, CreateOptions, Error, ErrorKind, Result, launch};
 use cofferdam_sys::{Errno, Fd, open, setns, tty};
 use serde::Deserialize;
 
 use super::calling::{alone, load_container_environment};
-use crate::{Config, ExecUser, NetworkState, lower, spec};
+use crate::{Config, NetworkState, lower};
 
 /// libcontainer's `Init`: does in the calling process, which is in the new namespaces of the configuration
 /// already, what a container's first process does; then the program takes its place. Namespaces that are
@@ -98,6 +98,7 @@ fn set_up(
             .with_pointer(&config.place(&at)));
     }
     let spec = translated(config, &root, console, args)?;
+    super::relabel::sources(config)?;
     let console = console.map(|path| open_console(config, path)).transpose()?;
     session(console.as_ref())?;
     launch::in_place(&Bundle::from_spec(root, spec), &[pipe.as_raw_fd()])
@@ -105,11 +106,11 @@ fn set_up(
 }
 
 fn translated(config: &Config, root: &Path, console: Option<&Path>, args: &[String]) -> Result<Spec> {
-    let user = ExecUser::of(config, 0, root)?;
     let config = Config { root_fs: root.display().to_string(), tty: false, ..config.clone() };
-    let mut spec = spec(&config, &user, args).map_err(Error::rejected)?;
     // Whoever started this process has made its network.
-    spec.annotations.remove(cofferdam::NETWORK_ANNOTATION);
+    let finish = |spec: &mut Spec| drop(spec.annotations.remove(cofferdam::NETWORK_ANNOTATION));
+    let options = CreateOptions { no_cgroups: true, ..CreateOptions::default() };
+    let mut spec = super::judge::spec(&config, root, args, finish, &options)?;
     if let Some(path) = console {
         spec.mounts.push(Mount {
             destination: "/dev/console".to_owned(),

@@ -32,8 +32,10 @@ mod finalize;
 mod ids;
 mod init;
 mod io;
+mod judge;
 mod mount_commands;
 mod network;
+mod relabel;
 mod setup;
 
 pub use calling::{load_container_environment, restore_parent_death_signal, setup_user};
