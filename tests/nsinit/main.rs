@@ -1,5 +1,6 @@
 //! `cofferdam nsinit`, as root: containers described by a container.json, and what is left of them.
 
+mod cgutil;
 mod classic;
 mod convert;
 mod entering;

@@ -2,7 +2,8 @@
 //!
 //! A file says everything; without one, nsinit's template and the flags do.
 
-use cofferdam_nsinit::{Config as Configuration, Generation};
+use cofferdam::oci::Reject;
+use cofferdam_nsinit::{Config as Configuration, Generation, Reading};
 use std::path::{Path, PathBuf};
 
 use super::create_flags::CreateFlags;
@@ -86,9 +87,18 @@ pub(super) fn here() -> Result<String, Failure> {
 
 /// Reads a container.json; what means nothing in it is told.
 pub(super) fn read(path: &Path, log: &Log) -> Result<Configuration, Failure> {
+    read_as(path, log, Configuration::read)
+}
+
+/// The same of a file that is part of one.
+pub(super) fn read_as(
+    path: &Path,
+    log: &Log,
+    reader: impl FnOnce(&[u8]) -> Result<Reading, Vec<Reject>>,
+) -> Result<Configuration, Failure> {
     let bytes =
         std::fs::read(path).map_err(|error| Failure::io(format_args!("read {}", path.display()), &error))?;
-    let read = Configuration::read(&bytes).map_err(|rejects| {
+    let read = reader(&bytes).map_err(|rejects| {
         Failure::from(cofferdam::Error::rejected(rejects)).during(&path.display().to_string())
     })?;
     for warning in &read.warnings {

@@ -5,6 +5,7 @@
 //! or enters a container is `cofferdam_nsinit`'s.
 
 mod attend;
+mod cgutil;
 mod checkpoint;
 mod config;
 mod convert;
@@ -49,6 +50,7 @@ struct Nsinit {
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Cgutil(cgutil::Cgutil),
     Checkpoint(checkpoint::Checkpoint),
     Config(Box<config::Config>),
     Convert(convert::Convert),
@@ -67,6 +69,7 @@ enum Command {
 impl Command {
     fn execute(self, setting: &Setting) -> Outcome {
         match self {
+            Self::Cgutil(command) => command.execute(setting),
             Self::Checkpoint(command) => command.execute(setting),
             Self::Config(command) => command.execute(setting),
             Self::Convert(command) => command.execute(setting),

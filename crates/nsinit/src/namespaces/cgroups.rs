@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
-use cofferdam::{Error, Result};
-use cofferdam_cgroup::{Cgroup, Hierarchies, PlanOptions};
+use cofferdam::{Error, ErrorKind, Result};
+use cofferdam_cgroup::{Cgroup, CgroupPlan, Hierarchies, PlanOptions, SavedCgroup};
+use cofferdam_oci::Resources;
 
 use crate::{Config, State, lower};
 
@@ -33,19 +34,38 @@ pub fn setup_cgroups(config: &Config, pid: u32) -> Result<BTreeMap<String, PathB
     let Some(wanted) = &config.cgroups else { return Ok(BTreeMap::new()) };
     let resources = lower::resources(config, wanted).map_err(Error::rejected)?;
     let nodes = config.mount_config.iter().flat_map(|m| &m.device_nodes);
-    let options = PlanOptions {
-        ignore_v1_only: true,
-        device_paths: nodes.map(|node| node.path.clone()).collect(),
-        ..PlanOptions::default()
-    };
-    let path = wanted.path();
-    let plan =
-        cofferdam_cgroup::plan(&Hierarchies::detect()?, path.as_deref(), &wanted.name, &resources, &options)
-            .map_err(Error::rejected)?;
-    let cgroup = Cgroup::create(&plan)?;
+    let cgroup = Cgroup::create(&plan(wanted, &resources, nodes.map(|node| node.path.clone()).collect())?)?;
     cgroup.apply_limits()?;
     cgroup.join(pid)?;
     Ok(cgroup.keep().paths())
+}
+
+/// The cgroups of a name and a parent, whoever made them: to be measured, stopped or removed. Limits of `wanted` mean
+/// nothing here.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] when there are none.
+///
+/// ```no_run
+/// use cofferdam_nsinit::{Cgroup, namespaces::find_cgroups};
+/// let wanted = Cgroup { name: "box".into(), parent: "docker".into(), ..Cgroup::default() };
+/// println!("{:?}", find_cgroups(&wanted)?.pids(true)?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn find_cgroups(wanted: &crate::Cgroup) -> Result<Cgroup> {
+    let plan = plan(wanted, &Resources::default(), Vec::new())?;
+    if !plan.dirs.iter().any(|dir| dir.path.is_dir()) {
+        return Err(Error::new(ErrorKind::NotFound, "finding the cgroup")
+            .with_object(wanted.path().unwrap_or_default()));
+    }
+    Ok(Cgroup::load(SavedCgroup::intended(&plan)))
+}
+
+fn plan(wanted: &crate::Cgroup, resources: &Resources, device_paths: Vec<String>) -> Result<CgroupPlan> {
+    let options = PlanOptions { ignore_v1_only: true, device_paths, ..PlanOptions::default() };
+    let (hierarchies, path) = (Hierarchies::detect()?, wanted.path());
+    cofferdam_cgroup::plan(&hierarchies, path.as_deref(), &wanted.name, resources, &options)
+        .map_err(Error::rejected)
 }
 
 /// libcontainer's `EnterCgroups`: puts a process into the cgroups of a container.

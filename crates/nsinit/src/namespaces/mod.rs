@@ -39,7 +39,7 @@ mod relabel;
 mod setup;
 
 pub use calling::{load_container_environment, restore_parent_death_signal, setup_user};
-pub use cgroups::{enter_cgroups, remove_cgroups, setup_cgroups};
+pub use cgroups::{enter_cgroups, find_cgroups, remove_cgroups, setup_cgroups};
 pub use command::{
     CreateCommand, SetupCommand, default_create_command, default_setup_command, systemd_create_command,
 };
