@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cofferdam-child", &["cofferdam-sys"]),
     ("cofferdam-cgroup", &["cofferdam-oci", "cofferdam-sys"]),
     ("cofferdam-net", &["cofferdam-oci", "cofferdam-sys"]),
+    ("cofferdam-criu", &["cofferdam-sys"]),
     (
         "cofferdam",
         &[
@@ -27,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cofferdam-child",
             "cofferdam-cgroup",
             "cofferdam-net",
+            "cofferdam-criu",
         ],
     ),
     ("cofferdam-nsenter", &["cofferdam", "cofferdam-child", "cofferdam-net", "cofferdam-sys"]),

@@ -37,6 +37,17 @@ impl Cgroup {
             .hint("a process may hang in the kernel (state D in ps)"))
     }
 
+    /// The directory whose freezer that is; CRIU stops processes by it.
+    ///
+    /// ```
+    /// let saved = cofferdam_cgroup::SavedCgroup::from_paths(&[("freezer".into(), "/f/box".into())].into());
+    /// assert_eq!(cofferdam_cgroup::Cgroup::load(saved).freezer(), Some("/f/box".as_ref()));
+    /// ```
+    #[must_use]
+    pub fn freezer(&self) -> Option<&Path> {
+        self.v1("freezer").or_else(|| self.v2())
+    }
+
     /// Lets them run again.
     ///
     /// # Errors

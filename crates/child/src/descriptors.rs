@@ -7,18 +7,26 @@ use crate::context::{Context, Done};
 
 /// Closes all from 3 on but ours and those of `keep`.
 pub(crate) fn close_others(c: &Context, keep: &[u8]) -> Done {
-    let ours = [c.control, c.program, c.proc.as_ref().map_or(-1, Fd::raw)];
+    all_but(keep, [c.control, c.program, c.proc.as_ref().map_or(-1, Fd::raw)], 0)
+}
+
+/// None of ours survives execve, and nothing else that is not in `keep`.
+pub(crate) fn cloexec_others(keep: &[u8]) -> Done {
+    all_but(keep, [-1; 3], close_range::CLOSE_RANGE_CLOEXEC)
+}
+
+fn all_but(keep: &[u8], ours: [i32; 3], flags: u32) -> Done {
     let listed = || keep.chunks_exact(4).filter_map(|b| b.first_chunk().map(|b| i32::from_ne_bytes(*b)));
     let mut first = 3u32;
     loop {
         let kept = listed().chain(ours).filter_map(|fd| u32::try_from(fd).ok()).filter(|fd| *fd >= first);
         let Some(fd) = kept.min() else { break };
         if fd > first {
-            close_range::close_range(first, fd.saturating_sub(1), 0)?;
+            close_range::close_range(first, fd.saturating_sub(1), flags)?;
         }
         first = fd.saturating_add(1);
     }
-    Ok(close_range::close_range(first, u32::MAX, 0)?)
+    Ok(close_range::close_range(first, u32::MAX, flags)?)
 }
 
 /// From here on nothing of the host's can be reached through us: neither by the program's path or working

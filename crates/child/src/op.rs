@@ -381,6 +381,11 @@ mod table {
         Seccomp { #[doc = "Flags."] flags: u32, #[doc = "`struct sock_filter`s."] filter: &'a [u8], }
         /// Marks every descriptor from `first` on close-on-exec.
         CloexecFrom { #[doc = "Descriptor."] first: u32, }
+        /// Marks every descriptor from 3 on close-on-exec, but for those of `keep`.
+        CloexecOthers {
+            /// Descriptors, ascending, native-endian 32-bit numbers.
+            keep: &'a [u8],
+        }
         /// Obeys programs as they come on the control socket, each answered by a frame (`DONE` or `DENIED`),
         /// until it is closed; then the process ends. A program that comes may end in an execve(2).
         Obey {}

@@ -86,6 +86,7 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::CloseOthers { keep } => descriptors::close_others(c, keep),
         Op::Forget { keep } => descriptors::forget(c, keep),
         Op::Dup { from, to } => Ok(open::dup_onto(from, to)?),
+        Op::CloexecOthers { keep } => descriptors::cloexec_others(keep),
         Op::CloexecFrom { first } => descriptors::cloexec_from(first),
         Op::OwnStdio { uid } => descriptors::own_stdio(uid),
         Op::OpenProc {} => procfs::open(c),

@@ -64,9 +64,9 @@ pub(crate) struct Global {
     /// Go on without cgroups when there is no permission for them: true, false or auto
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) rootless: String,
-    /// Ignored; was the path of criu
-    #[arg(long, value_name = "FILE", hide = true)]
-    criu: Option<PathBuf>,
+    /// The program that does the work of checkpoint and restore [default: $COFFERDAM_CRIU, or criu in $PATH]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) criu: Option<PathBuf>,
 }
 
 /// Parses, obeys and turns the outcome into an exit code.

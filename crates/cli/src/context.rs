@@ -18,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) no_cgroups: bool,
     /// `--rootless`; `None` is auto.
     pub(crate) rootless: Option<bool>,
+    /// The program that does the work of checkpoint and restore, where it was named.
+    pub(crate) criu: Option<PathBuf>,
     pub(crate) log: Log,
 }
 
@@ -34,6 +36,7 @@ impl Context {
             store: Store::new(root),
             systemd_cgroup: global.systemd_cgroup || global.cgroup_manager.as_deref() == Some("systemd"),
             no_cgroups: global.cgroup_manager.as_deref() == Some("disabled"),
+            criu: criu(global.criu.as_deref()),
             rootless: rootless(&global.rootless)?,
             log,
         })
@@ -66,6 +69,13 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
         }
     }
     Ok(clean)
+}
+
+/// An engine has no flag for it; but it hands its environment down.
+fn criu(flag: Option<&Path>) -> Option<PathBuf> {
+    let named = |path: &PathBuf| !path.as_os_str().is_empty();
+    let flag = flag.map(Path::to_path_buf).filter(named);
+    flag.or_else(|| std::env::var_os("COFFERDAM_CRIU").map(PathBuf::from).filter(named))
 }
 
 fn rootless(word: &str) -> Result<Option<bool>, Failure> {

@@ -122,7 +122,7 @@ impl Container {
     /// # Errors
     /// When its cgroup cannot be asked.
     pub fn status(&self) -> Result<Status> {
-        if self.saved.pid == 0 {
+        if self.saved.pid == 0 || self.saved.restoring {
             return Ok(Status::Creating);
         }
         if self.pid().is_none() {

@@ -139,7 +139,7 @@ fn notify(claim: &Claim, options: &CreateOptions, until: Until) -> Result<Option
 }
 
 /// What is going to be made, to be written down before it is.
-fn saved(id: &ContainerId, bundle: &Bundle, decision: &Decision) -> Saved {
+pub(crate) fn saved(id: &ContainerId, bundle: &Bundle, decision: &Decision) -> Saved {
     let intended = SavedCgroup::intended(&decision.cgroup);
     let rootfs = decision.init.root.path.as_path().to_owned();
     let mut saved = Saved::new(id.as_str(), &bundle.dir, rootfs, intended);

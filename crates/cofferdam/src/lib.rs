@@ -18,6 +18,7 @@
 //! - [`Store`] and [`Container`] are below that, as the commands of an OCI runtime are: [`Container::create`],
 //!   [`Container::start`], [`Container::delete`]; [`Store::load`] finds a container by its id, whoever made
 //!   it.
+//! - [`checkpoint`] writes a container's processes into files and makes a container of them again.
 //! - [`plan()`] says what would be done.
 //! - [`Error`] tells whose fault it is ([`Error::kind`]) and has all its parts as fields.
 //!
@@ -36,6 +37,7 @@
 //! - In a program in which SIGPIPE has its default action (one whose `main` is not Rust's), writing to a
 //!   [`ChildStdin`] that nobody reads any more ends the program, as everywhere.
 mod bundle;
+pub mod checkpoint;
 mod command;
 mod container;
 mod counters;
@@ -126,3 +128,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/network.md")]
 struct Networks;
+
+/// The example of the page about checkpoints, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/checkpoint.md")]
+struct Checkpoints;

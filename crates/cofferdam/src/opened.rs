@@ -144,7 +144,7 @@ fn map(tree: &OwnedFd, user: &OwnedFd, recursive: bool) -> Result<()> {
 }
 
 /// Numbers above 2, so that putting one in its place never overwrites another.
-fn streams(stdio: Streams) -> Result<Vec<OwnedFd>> {
+pub(crate) fn streams(stdio: Streams) -> Result<Vec<OwnedFd>> {
     let failed = |e: std::io::Error| Error::io("setting up standard input and output", "", &e);
     match stdio {
         Streams::Inherit => Ok(Vec::new()),

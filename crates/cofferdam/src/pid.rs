@@ -14,6 +14,8 @@ use crate::procfile;
 pub(crate) struct Stat {
     /// One letter: `R`, `S`, `Z`…
     pub(crate) state: u8,
+    /// Field 4.
+    pub(crate) parent: i32,
     /// Field 22.
     pub(crate) start_time: u64,
 }
@@ -54,8 +56,9 @@ fn parse(text: &[u8]) -> Option<Stat> {
     let after = text.iter().rposition(|b| *b == b')')?;
     let mut fields = std::str::from_utf8(text.get(after + 1..)?).ok()?.split_ascii_whitespace();
     let state = *fields.next()?.as_bytes().first()?;
-    let start_time = fields.nth(18)?.parse().ok()?;
-    Some(Stat { state, start_time })
+    let parent = fields.next()?.parse().ok()?;
+    let start_time = fields.nth(17)?.parse().ok()?;
+    Some(Stat { state, parent, start_time })
 }
 
 /// Whether that very process is there and not a zombie.
@@ -83,7 +86,7 @@ mod tests {
     #[test]
     fn a_hostile_process_name_does_not_shift_the_fields() {
         let text = b"42 (a) Z 1 2 (x) S 1 42 42 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 777 0 0";
-        assert_eq!(parse(text), Some(Stat { state: b'S', start_time: 777 }));
+        assert_eq!(parse(text), Some(Stat { state: b'S', parent: 1, start_time: 777 }));
     }
 
     #[test]

@@ -46,6 +46,9 @@ pub(crate) struct Saved {
     /// Whether it waits for the process that prepared it, instead of anybody's `start`.
     #[serde(default)]
     pub(crate) prepared: bool,
+    /// Whether it is being restored: the process is CRIU then, and everything in its cgroups is its work.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) restoring: bool,
     /// Whether there are hooks to run after start or at the end: without, the configuration need not be
     /// read for them.
     pub(crate) late_hooks: bool,
@@ -79,6 +82,7 @@ impl Saved {
             cgroup,
             own_pid_namespace: false,
             prepared: false,
+            restoring: false,
             late_hooks: true,
             late: LateSteps::default(),
             network: None,

@@ -160,7 +160,7 @@ impl Store {
             return Ok(());
         }
         match Saved::read(dir) {
-            Ok(saved) if saved.pid != 0 => Err(exists(id)),
+            Ok(saved) if saved.pid != 0 && !saved.restoring => Err(exists(id)),
             Ok(saved) => Container::from_saved(self.clone(), id.clone(), saved).remove_all().map(drop),
             // Nothing had been made yet when this little had been written.
             Err(_) if !has_state(dir) => remove_dir(dir),

@@ -4,7 +4,9 @@
 //! exit code or a [`Failure`](crate::failure::Failure).
 
 mod agent;
+mod checkpoint;
 mod create;
+mod criu;
 mod delete;
 mod events;
 mod exec;
@@ -16,6 +18,7 @@ mod owner;
 mod pause;
 mod plan;
 mod ps;
+mod restore;
 mod resume;
 mod run;
 mod sandbox;
@@ -36,6 +39,7 @@ use crate::failure::Outcome;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     Agent(agent::Agent),
+    Checkpoint(Box<checkpoint::Checkpoint>),
     Create(create::Create),
     Delete(delete::Delete),
     Events(events::Events),
@@ -47,6 +51,7 @@ pub(crate) enum Command {
     Pause(pause::Pause),
     Plan(plan::Plan),
     Ps(ps::Ps),
+    Restore(Box<restore::Restore>),
     Resume(resume::Resume),
     Run(run::Run),
     Sandbox(Box<sandbox::SandboxFlags>),
@@ -61,6 +66,7 @@ impl Command {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         match self {
             Self::Agent(command) => command.execute(),
+            Self::Checkpoint(command) => command.execute(context),
             Self::Create(command) => command.execute(context),
             Self::Delete(command) => command.execute(context),
             Self::Events(command) => command.execute(context),
@@ -72,6 +78,7 @@ impl Command {
             Self::Pause(command) => command.execute(context),
             Self::Plan(command) => command.execute(context),
             Self::Ps(command) => command.execute(context),
+            Self::Restore(command) => command.execute(context),
             Self::Resume(command) => command.execute(context),
             Self::Run(command) => command.execute(context),
             Self::Sandbox(command) => command.execute(context),
@@ -89,6 +96,7 @@ impl Command {
 pub(crate) fn definition(name: &str) -> Option<Definition> {
     Some(match name {
         "agent" => agent::Agent::augment_args(Definition::new("agent")),
+        "checkpoint" => checkpoint::Checkpoint::augment_args(Definition::new("checkpoint")),
         "create" => create::Create::augment_args(Definition::new("create")),
         "delete" => delete::Delete::augment_args(Definition::new("delete")),
         "events" => events::Events::augment_args(Definition::new("events")),
@@ -100,6 +108,7 @@ pub(crate) fn definition(name: &str) -> Option<Definition> {
         "pause" => pause::Pause::augment_args(Definition::new("pause")),
         "plan" => plan::Plan::augment_args(Definition::new("plan")),
         "ps" => ps::Ps::augment_args(Definition::new("ps")),
+        "restore" => restore::Restore::augment_args(Definition::new("restore")),
         "resume" => resume::Resume::augment_args(Definition::new("resume")),
         "run" => run::Run::augment_args(Definition::new("run")),
         "sandbox" => sandbox::SandboxFlags::augment_args(Definition::new("sandbox")),
