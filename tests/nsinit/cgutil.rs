@@ -64,7 +64,7 @@ cofferdam_tests::own! {
     fn a_cgroup_json_that_means_nothing_is_refused_and_makes_nothing(t) {
         let c = Classic::new(t);
         let (sleeper, id) = (Sleeper::new(), c.bundle.id.clone());
-        let mut create = |document: &str| {
+        let create = |document: &str| {
             fs::write(c.data.join("cgroup.json"), document).unwrap();
             c.run(&["cgutil", "create", "--pid", &sleeper.pid()])
         };
