@@ -70,7 +70,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cofferdam-tests",
         ],
     ),
-    ("cofferdam-cli", &["cofferdam", "cofferdam-nsenter", "cofferdam-nsinit"]),
+    // cofferdam-sys for the start of the program alone.
+    ("cofferdam-cli", &["cofferdam", "cofferdam-nsenter", "cofferdam-nsinit", "cofferdam-sys"]),
     // The examples are what anybody could write: the public API, and nothing below it.
     ("ci-runner", &["cofferdam", "example-testing"]),
     ("web-sandbox", &["cofferdam", "example-testing"]),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// Directories of the workspace that hold Rust sources.
-const PLACES: &[&str] = &["crates", "xtask", "benches", "tests", "examples", "fuzz"];
+const PLACES: &[&str] = &["crates", "manual", "xtask", "benches", "tests", "examples", "fuzz"];
 
 /// One parsed file.
 pub(crate) struct Source {

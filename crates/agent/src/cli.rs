@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::commands::{
     check::Check,
@@ -35,6 +35,11 @@ enum Command {
     /// Not for people: what `learn` starts
     #[command(hide = true)]
     UnderWatch(UnderWatch),
+}
+
+/// The command line's definition.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses, obeys and turns the outcome into an exit code.
@@ -69,7 +74,6 @@ pub(crate) fn print(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_definitions_are_sound() {

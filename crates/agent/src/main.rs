@@ -1,22 +1,8 @@
-//! The command `cofferdam-agent`: answers system calls of containers from outside, checks policies, explains and
-//! learns seccomp profiles.
-//!
-//! Started by a service manager, by people, and by `cofferdam agent`, which executes it; a program of its own, so
-//! that the runtime stays small. It decides by a policy and leaves the kernel's part to `cofferdam-notify`.
-
-mod cli;
-mod commands;
-mod failure;
-mod handle;
-mod learn;
-mod policy;
-mod profile;
-mod resolve;
-mod serve;
-mod words;
+//! The command `cofferdam-agent`. Everything it does is in the library of this package, which nobody but this program
+//! and the one that writes its manual is meant to use.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    cofferdam_agent::main()
 }

@@ -7,11 +7,11 @@ use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use crate::commands::{self, Command};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
+use crate::far::Obey;
 use crate::log::Log;
 use crate::{go_flags, options, output};
 
@@ -69,25 +69,20 @@ pub(crate) struct Global {
     pub(crate) criu: Option<PathBuf>,
 }
 
-/// Parses, obeys and turns the outcome into an exit code.
-pub(crate) fn main(words: Vec<OsString>) -> ExitCode {
-    if let [only] = words.as_slice()
-        && only == options::NAME_SERVICE
-    {
-        return cofferdam::name_service().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
-    }
+/// Parses, obeys and turns the outcome into an exit code. `far` obeys what this program may not hold.
+pub(crate) fn main(words: Vec<OsString>, far: Obey) -> u8 {
     if let [only] = words.as_slice()
         && (only == "--version" || only == "-v")
     {
         return print(&format!("cofferdam {VERSION}\n"));
     }
     if let Some(cli) = usual(&words) {
-        return obey(cli);
+        return obey(cli, far);
     }
     let mut definitions = Cli::command();
     let words = go_flags::normalise(words, &definitions);
     match parse(&mut definitions, words.clone()) {
-        Ok(cli) => obey(cli),
+        Ok(cli) => obey(cli, far),
         Err(error) => refuse(&error, &words),
     }
 }
@@ -107,37 +102,56 @@ fn parse(definitions: &mut clap::Command, words: Vec<OsString>) -> Result<Cli, c
     definitions.try_get_matches_from_mut(line).and_then(|matches| Cli::from_arg_matches(&matches))
 }
 
-fn obey(cli: Cli) -> ExitCode {
+fn obey(cli: Cli, far: Obey) -> u8 {
     let log = match Log::open(cli.global.log.as_deref(), &cli.global.log_format, cli.global.debug) {
         Ok(log) => log,
         Err(failure) => return report(&Log::to_stderr(), &failure),
     };
-    let outcome = Context::new(&cli.global, log.clone()).and_then(|context| cli.command.execute(&context));
+    let outcome =
+        Context::new(&cli.global, log.clone()).and_then(|context| cli.command.execute(&context, far));
     match outcome {
         Ok(code) => exit_code(code),
         Err(failure) => report(&log, &failure),
     }
 }
 
-fn print(text: &str) -> ExitCode {
+/// The whole command line.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command()
+}
+
+/// What a program does that was started to find out names for a container, if that is what it was started for.
+pub(crate) fn service(words: &[OsString]) -> Option<u8> {
+    match words {
+        [only] if only == options::NAME_SERVICE => Some(cofferdam::name_service().map_or(1, |()| 0)),
+        _ => None,
+    }
+}
+
+/// The exit code of a program that another one was to be executed instead of.
+pub(crate) fn instead(failure: &Failure) -> u8 {
+    report(&Log::to_stderr(), failure)
+}
+
+fn print(text: &str) -> u8 {
     match output::text(text) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(failure) => report(&Log::to_stderr(), &failure),
     }
 }
 
 /// Exit codes are a byte; what the kernel says fits, and anything else is a plain failure.
-fn exit_code(code: i32) -> ExitCode {
-    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
+fn exit_code(code: i32) -> u8 {
+    u8::try_from(code).unwrap_or(1)
 }
 
-fn report(log: &Log, failure: &Failure) -> ExitCode {
+fn report(log: &Log, failure: &Failure) -> u8 {
     failure.warnings().iter().for_each(|warning| log.warning(warning));
     log.error(failure.message());
     exit_code(failure.code())
 }
 
-fn refuse(error: &clap::Error, words: &[OsString]) -> ExitCode {
+fn refuse(error: &clap::Error, words: &[OsString]) -> u8 {
     let log = log_of(words).unwrap_or_else(Log::to_stderr);
     match said(error, &log) {
         Ok(code) => exit_code(code),

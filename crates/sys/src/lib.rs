@@ -65,6 +65,8 @@ pub mod sigprocmask;
 pub mod socket;
 #[cfg(feature = "std")]
 pub mod spawn;
+#[cfg(feature = "std")]
+pub mod start;
 pub mod stat;
 pub mod tty;
 pub mod uname;

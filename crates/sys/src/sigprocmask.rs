@@ -1,4 +1,4 @@
-//! rt_sigprocmask(2), for the calling thread, and rt_sigaction(2), as far as default actions go.
+//! rt_sigprocmask(2), for the calling thread, and rt_sigaction(2), as far as actions without a handler go.
 
 use crate::{Result, nr};
 
@@ -43,10 +43,26 @@ pub fn set(mask: u64) -> Result<u64> {
 /// }
 /// ```
 pub fn default_actions(signals: u64) {
-    // SIG_DFL, no flags, no restorer, no mask: struct sigaction of the kernel is four words at most.
-    let default = [0usize; 4];
+    const SIG_DFL: usize = 0;
+    set_actions(signals, SIG_DFL);
+}
+
+/// Has signals ignored, one bit per signal, signal 1 lowest. <https://man7.org/linux/man-pages/man2/sigaction.2.html>
+///
+/// ```
+/// cofferdam_sys::sigprocmask::ignore(1 << (13 - 1)); // SIGPIPE, as Rust programs do
+/// ```
+#[cfg(feature = "std")]
+pub fn ignore(signals: u64) {
+    const SIG_IGN: usize = 1;
+    set_actions(signals, SIG_IGN);
+}
+
+fn set_actions(signals: u64, action: usize) {
+    // No flags, no restorer, no mask: struct sigaction of the kernel is four words at most.
+    let action = [action, 0, 0, 0];
     for signal in (1..=64u32).filter(|n| signals >> n.saturating_sub(1) & 1 == 1) {
         // SAFETY: the kernel reads the action and writes no old one. KILL and STOP are refused.
-        let _ = unsafe { syscall!(nr::RT_SIGACTION, signal, default.as_ptr(), 0usize, 8usize) };
+        let _ = unsafe { syscall!(nr::RT_SIGACTION, signal, action.as_ptr(), 0usize, 8usize) };
     }
 }

@@ -1,10 +1,9 @@
 //! `agent`: hands over to the program beside this one, `cofferdam-agent`, so that the runtime stays small.
 
-use std::ffi::OsString;
-use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::ffi::{OsStr, OsString};
 
-use crate::failure::{Failure, Outcome};
+use crate::beside;
+use crate::failure::Outcome;
 
 /// The program's name.
 const PROGRAM: &str = "cofferdam-agent";
@@ -20,10 +19,6 @@ pub(crate) struct Agent {
 impl Agent {
     /// Does not return when the program is there.
     pub(crate) fn execute(self) -> Outcome {
-        let own = std::env::current_exe().map_err(|e| Failure::io("finding this program", &e))?;
-        let program = own.with_file_name(PROGRAM);
-        let error = Command::new(&program).args(self.words).exec();
-        let hint = "hint: it is installed beside cofferdam";
-        Err(Failure::io(format_args!("executing {} ({hint})", program.display()), &error))
+        Err(beside::execute(PROGRAM, OsStr::new(PROGRAM), self.words))
     }
 }

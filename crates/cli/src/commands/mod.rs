@@ -8,15 +8,15 @@ mod checkpoint;
 mod create;
 mod criu;
 mod delete;
-mod events;
+pub(crate) mod events;
 mod exec;
 mod features;
 mod kill;
 mod list;
-mod nsinit;
+pub(crate) mod nsinit;
 mod owner;
 mod pause;
-mod plan;
+pub(crate) mod plan;
 mod ps;
 mod restore;
 mod resume;
@@ -27,13 +27,14 @@ mod spec;
 mod start;
 mod state;
 mod state_json;
-mod stats;
+pub(crate) mod stats;
 mod update;
 
 use clap::{Args, Command as Definition};
 
 use crate::context::Context;
 use crate::failure::Outcome;
+use crate::far::{Far, Obey};
 
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
@@ -63,20 +64,20 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    pub(crate) fn execute(self, context: &Context) -> Outcome {
+    pub(crate) fn execute(self, context: &Context, far: Obey) -> Outcome {
         match self {
             Self::Agent(command) => command.execute(),
             Self::Checkpoint(command) => command.execute(context),
             Self::Create(command) => command.execute(context),
             Self::Delete(command) => command.execute(context),
-            Self::Events(command) => command.execute(context),
+            Self::Events(command) => far(Far::Events(command), context),
             Self::Exec(command) => command.execute(context),
             Self::Features(command) => command.execute(),
             Self::Kill(command) => command.execute(context),
             Self::List(command) => command.execute(context),
-            Self::Nsinit(command) => command.execute(context),
+            Self::Nsinit(command) => far(Far::Nsinit(command), context),
             Self::Pause(command) => command.execute(context),
-            Self::Plan(command) => command.execute(context),
+            Self::Plan(command) => far(Far::Plan(command), context),
             Self::Ps(command) => command.execute(context),
             Self::Restore(command) => command.execute(context),
             Self::Resume(command) => command.execute(context),
@@ -85,7 +86,7 @@ impl Command {
             Self::Spec(command) => command.execute(),
             Self::Start(command) => command.execute(context),
             Self::State(command) => command.execute(context),
-            Self::Stats(command) => command.execute(context),
+            Self::Stats(command) => far(Far::Stats(command), context),
             Self::Update(command) => command.execute(context),
         }
     }

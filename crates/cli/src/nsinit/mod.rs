@@ -1,6 +1,6 @@
 //! nsinit: the command line of libcontainer's tool, for containers described by a container.json.
 //!
-//! Called by `main` for its names and by the command `nsinit`. One file a command; what they share is where a
+//! Called by the programs for its names and by the command `nsinit`. One file a command; what they share is where a
 //! container is found ([`place`]) and what the flags before the command say ([`setting`]). Everything that makes
 //! or enters a container is `cofferdam_nsinit`'s.
 
@@ -27,7 +27,7 @@ use std::path::Path;
 
 use crate::context::Context;
 use crate::failure::Outcome;
-use crate::{cli, go_flags};
+use crate::{cli, far, go_flags};
 use setting::{Globals, Setting};
 
 /// The name it had.
@@ -86,19 +86,35 @@ impl Command {
     }
 }
 
-/// The words that stand for the name this program is called by: `nsinit`, or `nsenter-` and a function, the name
-/// under which nsinit started itself to enter a container.
+/// Whether a program called by this name is nsinit: `nsinit`, or `nsenter-` and a function, the name under which
+/// nsinit started itself to enter a container.
+pub(crate) fn is_name(name: &OsStr) -> bool {
+    let name = file_name(name);
+    name == NAME || function(name).is_some()
+}
+
+/// The words before the line of whoever called this program by this name.
 pub(crate) fn called(name: &OsStr) -> Vec<OsString> {
-    let name = Path::new(name).file_name().and_then(OsStr::to_str).unwrap_or_default();
-    if name == NAME {
-        return vec![NAME.into()];
+    let name = file_name(name);
+    match function(name) {
+        Some(function) => vec![NAME.into(), "nsenter".into(), format!("--func={function}").into()],
+        None if name == far::ALL => Vec::new(),
+        None => vec![NAME.into()],
     }
-    match name.strip_prefix("nsenter-") {
-        Some(function) if functions::Function::of(function).is_some() => {
-            vec![NAME.into(), "nsenter".into(), format!("--func={function}").into()]
-        }
-        _ => Vec::new(),
-    }
+}
+
+fn file_name(name: &OsStr) -> &str {
+    Path::new(name).file_name().and_then(OsStr::to_str).unwrap_or_default()
+}
+
+/// The function of a name.
+fn function(name: &str) -> Option<&str> {
+    name.strip_prefix("nsenter-").filter(|function| functions::Function::of(function).is_some())
+}
+
+/// nsinit's own line.
+pub(crate) fn definition() -> clap::Command {
+    Nsinit::command()
 }
 
 /// Parses nsinit's own line and obeys.
@@ -136,10 +152,16 @@ mod tests {
     #[test]
     fn names_are_dispatched() {
         let words = |name: &str| called(name.as_ref()).join(OsStr::new(" ")).into_string().unwrap();
-        assert_eq!(words("/usr/bin/nsinit"), "nsinit");
+        for name in ["/usr/bin/nsinit", "cofferdam-nsinit", "nsenter-frob", ""] {
+            assert_eq!(words(name), "nsinit", "{name}");
+        }
         assert_eq!(words("nsenter-mknod"), "nsinit nsenter --func=mknod");
+        assert_eq!(words("cofferdam"), "");
+        for name in ["/usr/bin/nsinit", "nsenter-mknod"] {
+            assert!(is_name(name.as_ref()), "{name}");
+        }
         for other in ["cofferdam", "nsenter", "nsenter-frob", "ip", ""] {
-            assert_eq!(words(other), "", "{other}");
+            assert!(!is_name(other.as_ref()), "{other}");
         }
     }
 
