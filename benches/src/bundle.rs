@@ -58,7 +58,7 @@ pub(crate) fn write_bundle(dir: &Path, config: &Value) -> Result<PathBuf, String
     Ok(dir.to_owned())
 }
 
-fn root_filesystem(rootfs: &Path) -> Result<(), String> {
+pub(crate) fn root_filesystem(rootfs: &Path) -> Result<(), String> {
     let at = |e: std::io::Error| format!("{}: {e}", rootfs.display());
     let bin = rootfs.join("bin");
     fs::create_dir_all(&bin).map_err(at)?;

@@ -32,26 +32,35 @@ pub(crate) struct Contestant {
 
 /// The floor, and whatever of the others is installed.
 pub(crate) fn find(options: &Options, dir: &Path, bundles: &Bundles) -> Result<Vec<Contestant>, String> {
-    let mut found = vec![(("floor", Kind::Floor), Some(bundles.floor.clone()))];
+    let floor = member(dir, "floor", Kind::Floor, Some(bundles.floor.clone()))?;
+    let bubblewrap = member(dir, "bubblewrap", Kind::Bubblewrap, in_path("bwrap"))?;
+    Ok(floor.into_iter().chain(runtimes(options, dir)?).chain(bubblewrap).collect())
+}
+
+/// The OCI runtimes.
+pub(crate) fn runtimes(options: &Options, dir: &Path) -> Result<Vec<Contestant>, String> {
     let ours = fs::canonicalize(&options.cofferdam).ok();
     if ours.is_none() {
         println!("{} is not there: build it with `cargo build --release`", options.cofferdam.display());
     }
-    found.push(((OURS, Kind::Runtime), ours));
-    found.push((("crun", Kind::Runtime), in_path("crun")));
-    found.push((("runc", Kind::Runtime), in_path("runc")));
-    found.push((("bubblewrap", Kind::Bubblewrap), in_path("bwrap")));
-    let mut contestants = Vec::new();
-    for ((name, kind), program) in found {
-        let Some(program) = program else {
-            println!("{name} is not installed: left out");
-            continue;
-        };
-        let root = dir.join(format!("state-{name}"));
-        fs::create_dir(&root).map_err(|e| format!("{}: {e}", root.display()))?;
-        contestants.push(Contestant { name, kind, program, root });
-    }
-    Ok(contestants)
+    let all = [(OURS, ours), ("crun", in_path("crun")), ("runc", in_path("runc"))];
+    let found = all.into_iter().map(|(name, program)| member(dir, name, Kind::Runtime, program));
+    Ok(found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+fn member(
+    dir: &Path,
+    name: &'static str,
+    kind: Kind,
+    program: Option<PathBuf>,
+) -> Result<Option<Contestant>, String> {
+    let Some(program) = program else {
+        println!("{name} is not installed: left out");
+        return Ok(None);
+    };
+    let root = dir.join(format!("state-{name}"));
+    fs::create_dir(&root).map_err(|e| format!("{}: {e}", root.display()))?;
+    Ok(Some(Contestant { name, kind, program, root }))
 }
 
 fn in_path(name: &str) -> Option<PathBuf> {

@@ -19,6 +19,7 @@ mod nsenter;
 mod options;
 mod profile;
 mod report;
+mod storm;
 mod tasks;
 mod warm;
 mod world;
@@ -67,6 +68,9 @@ fn bench(options: &Options, dir: &std::path::Path) -> Result<(), String> {
     world::enter(dir)?;
     if options.network {
         return network::run(options, dir);
+    }
+    if options.storm {
+        return storm::run(options, dir);
     }
     let bundles = bundle::Bundles::make(dir)?;
     let contestants = contestant::find(options, dir, &bundles)?;

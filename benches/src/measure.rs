@@ -27,7 +27,7 @@ pub(crate) struct Timed {
 
 /// Times every task both ways.
 pub(crate) fn all(options: &Options, tasks: &[Task]) -> Result<Vec<Timed>, String> {
-    let mut random = Random(options.seed.max(1));
+    let mut random = Random::new(options.seed);
     let new = |t: &Task| Timed { job: t.job, who: t.who, hot: Vec::new(), cpu: Vec::new(), idle: Vec::new() };
     let mut timed: Vec<Timed> = tasks.iter().map(new).collect();
     let mut blocks: Vec<usize> = (0..options.blocks).flat_map(|_| 0..tasks.len()).collect();
@@ -79,9 +79,13 @@ pub(crate) fn median(figures: &[f64]) -> Option<f64> {
 }
 
 /// xorshift64: an order that the next run with the same seed repeats.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.max(1))
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -89,7 +93,7 @@ impl Random {
         self.0
     }
 
-    fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let bound = u64::try_from(last).unwrap_or(u64::MAX).saturating_add(1);
             items.swap(last, usize::try_from(self.next() % bound).unwrap_or(0));

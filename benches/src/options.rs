@@ -5,6 +5,7 @@ use std::path::PathBuf;
 const USAGE: &str =
     "usage: cofferdam-bench [--quick] [--library] [--seed N] [--cofferdam PATH] [--json FILE] [--svg FILE]
        cofferdam-bench network [--quick] [--seed N] [--cofferdam PATH]
+       cofferdam-bench storm [--quick] [--seed N] [--cofferdam PATH] [--count N] [--systemd]
        cofferdam-bench nsenter
 
   --quick           fewer runs: a first impression in about half a minute
@@ -14,6 +15,9 @@ const USAGE: &str =
   --json FILE       write every figure as JSON
   --svg FILE        draw the medians
   network           a container's network, against a bare netlink program
+  storm             containers made and removed at once, by each runtime in turn
+  --count N         how many at once (100)
+  --systemd         their cgroups by systemd, where it is the first process
   nsenter           calls a second into another process's namespaces, in the ways there are";
 
 /// What the caller asked for.
@@ -29,6 +33,10 @@ pub(crate) struct Options {
     pub(crate) cofferdam: PathBuf,
     /// The other benchmark, of networks.
     pub(crate) network: bool,
+    /// The other benchmark, of many containers at once: how many, and whether systemd makes their cgroups.
+    pub(crate) storm: bool,
+    pub(crate) count: usize,
+    pub(crate) systemd: bool,
     /// The library only.
     pub(crate) library: bool,
     pub(crate) json: Option<PathBuf>,
@@ -47,6 +55,9 @@ impl Options {
             seed: 1,
             cofferdam: beside_this_program()?,
             network: false,
+            storm: false,
+            count: 100,
+            systemd: false,
             library: false,
             json: None,
             svg: None,
@@ -64,6 +75,12 @@ impl Options {
                 }
                 "--cofferdam" => options.cofferdam = value()?.into(),
                 "network" => options.network = true,
+                "storm" => options.storm = true,
+                "--systemd" => options.systemd = true,
+                "--count" => {
+                    options.count =
+                        value()?.parse().map_err(|_| format!("--count takes a number\n{USAGE}"))?
+                }
                 "--library" => options.library = true,
                 "--json" => options.json = Some(value()?.into()),
                 "--svg" => options.svg = Some(value()?.into()),

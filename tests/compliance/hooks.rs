@@ -229,8 +229,10 @@ facts! {
         if out.code == 0 {
             c.verb("start", &[]).refused();
         }
-        let state = c.verb("state", &[]);
-        assert!(state.code != 0 || c.status() == "stopped", "{state}");
+        cofferdam_tests::wait_until("the end", || {
+            let state = c.verb("state", &[]);
+            state.code != 0 || state.stdout.contains("\"stopped\"")
+        });
     }
 
     fn a_failing_poststop_hook_keeps_nothing_from_being_deleted(t) {

@@ -108,6 +108,29 @@ cofferdam_tests::own! {
         assert_eq!(fs::read_dir(user.home.join("state")).unwrap().count(), 0);
     }
 
+    fn a_user_who_may_make_no_cgroup_is_told_so_once(t) {
+        let mut user = User::new(t, NOBODY);
+        user.bundle.args(&["sleep", "600"]);
+        let told = |out: &Output| out.stderr.matches("may not make cgroups").count();
+        let made = user.make("create");
+        made.ok();
+        assert_eq!((told(&made), made.stderr.lines().count()), (1, 1), "{made}");
+        for words in [&["start"][..], &["state"], &["exec", "true"], &["kill", "0"]] {
+            let out = user.verb(words[0], &words[1..]);
+            assert!(out.code == 0 && out.stderr.is_empty(), "{words:?}: {out}");
+        }
+        assert!(user.verb("pause", &[]).refused().contains("delegated cgroup"));
+        let limit = user.command(&["update", "--pids-limit", "5", &user.bundle.id]);
+        assert!(limit.refused().contains("the container has no cgroup with the controller"), "{limit}");
+        assert_eq!(user.verb("delete", &["--force"]).ok(), "");
+        user.bundle.args(&["true"]);
+        assert_eq!(told(&user.make("run")), 1);
+        user.bundle.write();
+        let wanted = user.bundle.command_line("run", &[]);
+        let out = user.command(&[&["--cgroup-manager", "disabled"], &wanted[..]].concat());
+        assert!(out.code == 0 && out.stderr.is_empty(), "{out}");
+    }
+
     fn delete_by_force_ends_all_of_it(t) {
         let mut user = User::new(t, NOBODY);
         user.bundle.args(&["sh", "-c", "sleep 600 & sleep 600"]);

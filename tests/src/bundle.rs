@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::command::Output;
-use crate::{Container, Facts, Test, assets, base_config, mountinfo};
+use crate::{Container, Facts, Test, assets, base_config, driver, mountinfo};
 
 /// A bundle of one test. Nothing is written before it runs.
 #[derive(Debug)]
@@ -100,7 +100,11 @@ impl<'t> Bundle<'t> {
 
     /// Writes config.json.
     pub fn write(&self) -> &Self {
-        let text = serde_json::to_string_pretty(&self.config).expect("a document");
+        let mut config = self.config.clone();
+        if let Some(Value::String(path)) = config.pointer_mut("/linux/cgroupsPath") {
+            *path = driver::cgroups_path(path);
+        }
+        let text = serde_json::to_string_pretty(&config).expect("a document");
         fs::write(self.dir.join("config.json"), text).expect("config.json");
         self
     }

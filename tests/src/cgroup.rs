@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::driver;
+
 /// Where version 2 is mounted on hosts that have only it.
 fn is_unified() -> bool {
     Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
@@ -15,7 +17,7 @@ pub fn has_v1(controller: &str) -> bool {
 
 /// Directory of the container's cgroup in the controller's hierarchy of version 1.
 pub fn directory(controller: &str, path: &str) -> PathBuf {
-    Path::new("/sys/fs/cgroup").join(controller).join(path.trim_start_matches('/'))
+    Path::new("/sys/fs/cgroup").join(controller).join(driver::place(path))
 }
 
 /// A file of a container's cgroup: of the version 1 hierarchy of `controller` where there is one, else the
@@ -23,7 +25,7 @@ pub fn directory(controller: &str, path: &str) -> PathBuf {
 #[track_caller]
 pub fn read(path: &str, controller: &str, v1: &str, v2: &str) -> String {
     let file = if is_unified() {
-        Path::new("/sys/fs/cgroup").join(path.trim_start_matches('/')).join(v2)
+        Path::new("/sys/fs/cgroup").join(driver::place(path)).join(v2)
     } else {
         directory(controller, path).join(v1)
     };
@@ -37,11 +39,10 @@ pub fn all_named(name: &str) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
     let entries = fs::read_dir(root).into_iter().flatten().flatten().map(|e| e.path());
     for place in entries.chain([root.to_owned()]) {
-        let here = place.join(name);
-        if here.is_dir() {
-            found.push(here);
-        }
+        let here = [name.into(), driver::place(name)].map(|name: PathBuf| place.join(name));
+        found.extend(here.into_iter().filter(|here| here.is_dir()));
     }
+    found.dedup();
     found
 }
 

@@ -113,7 +113,8 @@ impl<'t> Container<'t> {
 
 impl Drop for Container<'_> {
     fn drop(&mut self) {
-        if self.test.dir.join("state").join(&self.id).exists() {
+        // What a failed test leaves is removed when the test is.
+        if !std::thread::panicking() && self.test.dir.join("state").join(&self.id).exists() {
             let _ = self.test.runtime(&["delete", "--force", &self.id]);
         }
     }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::command::{Output, next, quiet, run};
-use crate::{Bundle, Runtime, View, cgroup, mountinfo};
+use crate::{Bundle, Runtime, View, cgroup, driver, mountinfo};
 
 /// A test in progress.
 #[derive(Debug)]
@@ -90,7 +90,11 @@ impl Test {
     /// The runtime with its state in the test's directory.
     pub fn runtime_command<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Command {
         let mut command = self.command(&self.runtime.path);
-        command.arg("--root").arg(self.dir.join("state")).args(args);
+        command.arg("--root").arg(self.dir.join("state"));
+        if driver::is_systemd() {
+            command.arg("--systemd-cgroup");
+        }
+        command.args(args);
         command
     }
 

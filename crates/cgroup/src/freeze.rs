@@ -14,6 +14,7 @@ use cofferdam_sys::poll;
 use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::file;
+use crate::limits::NO_CGROUP;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -99,9 +100,8 @@ impl Cgroup {
     }
 
     fn no_freezer(&self) -> Error {
-        let path = self.saved.dirs.first().map(|d| d.path.clone()).unwrap_or_default();
-        Error::new("freezing", path, "the container has no cgroup with a freezer")
-            .hint("rootless containers need a delegated cgroup for this")
+        let path = self.saved.dirs.first().map_or_else(|| "the container".into(), |d| d.path.clone());
+        Error::new("freezing", path, "it has no cgroup with a freezer").hint(NO_CGROUP)
     }
 }
 

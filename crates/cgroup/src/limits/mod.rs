@@ -26,6 +26,10 @@ pub(crate) struct Limits<'a> {
     pub(crate) ignored: Vec<Ignored>,
 }
 
+/// What to do about a container that was made without.
+pub(crate) const NO_CGROUP: &str =
+    "rootless containers need a delegated cgroup for this (systemd: Delegate=)";
+
 /// Where a controller was found.
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
@@ -65,7 +69,7 @@ impl<'a> Limits<'a> {
     pub(crate) fn target(&mut self, v1: &str, v2: Option<&str>, pointer: &Pointer) -> Option<Target> {
         let found = self.find(v1, v2);
         if found.is_none() {
-            self.rejects.push(lacking(pointer, v2.unwrap_or(v1)));
+            self.lacking(pointer, v2.unwrap_or(v1));
         }
         found
     }
@@ -98,6 +102,20 @@ impl<'a> Limits<'a> {
         self.ignored.push(Ignored { pointer: pointer.as_str().into(), reason: reason.into() });
     }
 
+    /// No cgroup of the plan, or none of the container that is to be changed, has that controller.
+    pub(crate) fn lacking(&mut self, pointer: &Pointer, controller: &str) {
+        let (who, hint) = if self.update {
+            ("the container has no cgroup with the", NO_CGROUP)
+        } else {
+            (
+                "this host has no cgroup",
+                "mount it, or enable it in the kernel's configuration and command line",
+            )
+        };
+        let reject = Reject::host(pointer.clone(), format!("{who} controller {controller:?}"));
+        self.rejects.push(reject.hint(hint));
+    }
+
     /// A field that version 2 has nothing for.
     pub(crate) fn v1_only(&mut self, pointer: &Pointer) {
         if self.ignore_v1_only {
@@ -109,9 +127,4 @@ impl<'a> Limits<'a> {
             );
         }
     }
-}
-
-fn lacking(pointer: &Pointer, controller: &str) -> Reject {
-    Reject::host(pointer.clone(), format!("this host has no cgroup controller {controller:?}"))
-        .hint("mount it, or enable it in the kernel's configuration and command line")
 }

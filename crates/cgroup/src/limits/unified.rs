@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use cofferdam_oci::{Pointer, Reject};
 
-use super::{Limits, lacking};
+use super::Limits;
 use crate::convert;
 use crate::plan::Version;
 
@@ -41,7 +41,7 @@ fn one(out: &mut Limits<'_>, dir: usize, file: &str, value: &str, pointer: &Poin
     let core = controller == "cgroup" || file.ends_with(".pressure");
     let has = |name: &str| out.dirs.get(dir).is_some_and(|d| d.controllers.iter().any(|c| c == name));
     if !core && !has(controller) {
-        out.rejects.push(lacking(pointer, controller));
+        out.lacking(pointer, controller);
         return;
     }
     for line in value.lines().filter(|line| !line.is_empty()) {

@@ -2,10 +2,12 @@
 //!
 //! Called by `bus`. It reads the environment; it may not connect.
 //!
-//! systemd's own socket (`private`) needs no greeting and no bus between, but only whoever it works for may
-//! use it. A bus that the environment names goes before, as everywhere.
+//! The bus before systemd's own socket (`private`): that needs no bus between, but systemd tells everybody there of
+//! every unit, so that a hundred containers at once read ten thousand messages of each other. A bus that the environment
+//! names goes before, as everywhere.
 
 use std::env::var_os;
+use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -32,7 +34,7 @@ impl Address {
     pub(super) fn shown(&self) -> PathBuf {
         match self.socket.split_first() {
             Some((0, name)) => format!("@{}", String::from_utf8_lossy(name)).into(),
-            _ => std::ffi::OsString::from_vec(self.socket.clone()).into(),
+            _ => OsString::from_vec(self.socket.clone()).into(),
         }
     }
 }
@@ -44,26 +46,44 @@ pub(super) fn of(manager: Manager) -> Vec<Address> {
         Manager::System => match set("DBUS_SYSTEM_BUS_ADDRESS") {
             Some(named) => parse(named.as_bytes()),
             None => {
-                vec![Address::direct("/run/systemd/private"), Address::bus("/run/dbus/system_bus_socket")]
+                vec![Address::bus("/run/dbus/system_bus_socket"), Address::direct("/run/systemd/private")]
             }
         },
-        Manager::User => user(set("DBUS_SESSION_BUS_ADDRESS"), set("XDG_RUNTIME_DIR")),
+        Manager::User => user(set("DBUS_SESSION_BUS_ADDRESS"), set("XDG_RUNTIME_DIR").or_else(usual)),
     }
 }
 
-fn user(named: Option<std::ffi::OsString>, runtime: Option<std::ffi::OsString>) -> Vec<Address> {
+fn user(named: Option<OsString>, runtime: Option<OsString>) -> Vec<Address> {
     let own = runtime
         .map(PathBuf::from)
-        .map(|dir| vec![Address::direct(dir.join("systemd/private")), Address::bus(dir.join("bus"))]);
+        .map(|dir| vec![Address::bus(dir.join("bus")), Address::direct(dir.join("systemd/private"))]);
     match (named, own) {
         (Some(named), Some(own)) => {
             let named = parse(named.as_bytes());
-            // The usual bus of a session: behind it is the manager whose own socket is beside it.
+            // The usual bus of a session: behind it is the manager whose own socket is beside it, if the bus is not there.
             if named.iter().any(|a| own.contains(a)) { own } else { named }
         }
         (Some(named), None) => parse(named.as_bytes()),
         (None, own) => own.unwrap_or_default(),
     }
+}
+
+/// Where pam_systemd(8) makes it: who came by su(1) or a service has the directory, but not the variable.
+fn usual() -> Option<OsString> {
+    let (caller, _) = cofferdam_sys::setuid::effective();
+    let outside = outside(&std::fs::read_to_string("/proc/self/uid_map").ok()?, caller)?;
+    let dir = PathBuf::from(format!("/run/user/{outside}"));
+    dir.is_dir().then(|| dir.into_os_string())
+}
+
+/// What a user of this namespace is in the one above, where the directory was made; user_namespaces(7).
+fn outside(map: &str, uid: u32) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut numbers = line.split_ascii_whitespace().map(|n| n.parse::<u32>().ok());
+        let [inside, outside, count] = [numbers.next()??, numbers.next()??, numbers.next()??];
+        let above = uid.checked_sub(inside).filter(|n| *n < count)?;
+        outside.checked_add(above)
+    })
 }
 
 /// `unix:path=/a,guid=…;unix:abstract=b`: those that are sockets of this host (D-Bus specification, Server
@@ -112,12 +132,23 @@ mod tests {
     }
 
     #[test]
-    fn a_users_manager_is_asked_directly_where_its_bus_is_the_usual_one() {
-        let own = [("/run/user/7/systemd/private".to_owned(), false), ("/run/user/7/bus".to_owned(), true)];
+    fn a_users_manager_is_asked_directly_where_its_bus_is_not_there() {
+        let own = [("/run/user/7/bus".to_owned(), true), ("/run/user/7/systemd/private".to_owned(), false)];
         let runtime = || Some("/run/user/7".into());
         assert_eq!(shown(&user(None, runtime())), own);
         assert_eq!(shown(&user(Some("unix:path=/run/user/7/bus".into()), runtime())), own);
         assert_eq!(shown(&user(Some("unix:path=/tmp/x".into()), runtime())), [("/tmp/x".to_owned(), true)]);
         assert!(user(None, None).is_empty());
+    }
+
+    #[test]
+    fn a_users_directory_is_named_by_the_user_outside_of_the_namespace() {
+        let map = "         0       1000          1\n         1     100000      65536\n";
+        assert_eq!(
+            [0, 1, 65_536, 65_537].map(|u| outside(map, u)),
+            [Some(1000), Some(100_000), Some(165_535), None]
+        );
+        assert_eq!(outside("0 0 4294967295\n", 7), Some(7));
+        assert_eq!(outside("", 0), None);
     }
 }

@@ -285,7 +285,8 @@ fn left(deadline: Instant) -> Duration {
 
 fn not_there(failed: Option<Error>, manager: Manager) -> Error {
     let error = failed.unwrap_or_else(|| {
-        let what = "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR says where it is";
+        let what = "neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR says where it is, and this user has no directory \
+                    in /run/user";
         Error::new("looking for systemd's", "user manager", what)
     });
     if error.errno == Some(Errno::EAGAIN.0) {

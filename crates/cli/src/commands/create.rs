@@ -22,7 +22,9 @@ impl Create {
         let id = container_id(&self.container_id)?;
         let bundle = self.flags.bundle()?;
         let options = self.flags.into_options(context, &bundle, true)?;
-        Container::prepare(&context.store, &id, &bundle, options)?.1.leave();
+        let (container, process) = Container::prepare(&context.store, &id, &bundle, options)?;
+        super::run::warn_without_cgroup(context, &container);
+        process.leave();
         Ok(0)
     }
 }

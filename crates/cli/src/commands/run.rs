@@ -40,23 +40,28 @@ impl Run {
         }
         if self.detach {
             let (container, process) = Container::run(&context.store, &id, &bundle, options)?;
+            warn_without_cgroup(context, &container);
             if let Some(Err(error)) = process.notify().map(|notify| notify.wait(&container)) {
                 context.log.warning(&error.to_string());
             }
             process.leave();
             return Ok(0);
         }
-        in_foreground(context, &id, bundle, options, self.keep)
+        in_foreground(context, &id, bundle, options, self.keep, |container| {
+            warn_without_cgroup(context, container);
+        })
     }
 }
 
-/// Runs a container until its program ends; deletes it unless told to `keep` it.
+/// Runs a container until its program ends; deletes it unless told to `keep` it. `made` is told of it while it
+/// runs.
 pub(super) fn in_foreground(
     context: &Context,
     id: &ContainerId,
     mut bundle: Bundle,
     options: CreateOptions,
     keep: bool,
+    made: impl FnOnce(&Container),
 ) -> Outcome {
     let host = (options.terminal == TerminalMode::Own).then(RawTerminal::find).transpose()?;
     if let Some(process) = &mut bundle.spec.process {
@@ -64,6 +69,7 @@ pub(super) fn in_foreground(
     }
     let signals = Signals::take()?;
     let (container, process) = Container::run(&context.store, id, &bundle, options)?;
+    made(&container);
     let outcome = attend(&process, &signals, host, context);
     if !keep {
         let failed = container.delete(outcome.is_err()).unwrap_or_else(|error| vec![error]);
@@ -72,6 +78,16 @@ pub(super) fn in_foreground(
     // This process ends now; the kernel takes its memory back faster than we do.
     std::mem::forget(bundle);
     outcome
+}
+
+/// Said once in a container's life: an ordinary user may make containers also where it may make no cgroup.
+pub(super) fn warn_without_cgroup(context: &Context, container: &Container) {
+    if !context.no_cgroups && container.cgroup_paths().is_empty() {
+        context.log.warning(
+            "this user may not make cgroups here, so the container has none of its own: it can have no limits, and not \
+             be paused or measured (hint: let systemd delegate a cgroup, as systemd-run --user --scope -p Delegate=yes)",
+        );
+    }
 }
 
 /// Stays with a process until it ends. `host` is the caller's terminal when the process has its own.

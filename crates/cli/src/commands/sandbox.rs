@@ -93,7 +93,7 @@ impl SandboxFlags {
             terminal: if self.tty { TerminalMode::Own } else { TerminalMode::Socket },
             ..CreateOptions::default()
         };
-        in_foreground(context, &id, bundle, options, false)
+        in_foreground(context, &id, bundle, options, false, |_| {})
     }
 
     fn sandbox(&self) -> Result<Sandbox, Failure> {
