@@ -1,6 +1,10 @@
 //! The agent with each runtime: containers whose calls it answers, what it refuses, and what they see when it is
 //! killed, started again, or told another policy.
 
+mod crowded;
+mod killed;
+mod outside;
+mod rules;
 mod served;
 
 use cofferdam_tests::{facts, wait_until};

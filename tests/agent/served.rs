@@ -1,6 +1,7 @@
 //! An agent for one test: started, told another policy, killed.
 
 use std::cell::RefCell;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
@@ -20,6 +21,8 @@ impl Agent {
         let log = std::fs::File::create(dir.join("audit.log")).unwrap();
         let mut command = std::process::Command::new(binary());
         command.arg("--socket").arg(dir.join("agent.sock")).arg("--policy").arg(dir.join("policy.toml"));
+        // Whoever acts for it is then known by the group.
+        command.process_group(0);
         command.args(flags).stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
         let agent = Self { child: RefCell::new(command.spawn().unwrap()), dir };
         agent.wait_log("ready");
@@ -35,9 +38,10 @@ impl Agent {
         wait_until(text, || self.log().contains(text));
     }
 
-    /// Gives it another policy to read.
+    /// Gives it another policy to read, in one piece.
     pub(crate) fn reload(&self, policy: &str) {
-        std::fs::write(self.dir.join("policy.toml"), policy).unwrap();
+        std::fs::write(self.dir.join("policy.new"), policy).unwrap();
+        std::fs::rename(self.dir.join("policy.new"), self.dir.join("policy.toml")).unwrap();
         self.signal(rustix::process::Signal::HUP);
     }
 
@@ -48,9 +52,17 @@ impl Agent {
         child.wait().unwrap();
     }
 
+    /// Its number, also when it has ended.
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.child.borrow().id()).unwrap()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.child.borrow_mut().try_wait().unwrap().is_some()
+    }
+
     fn signal(&self, signal: rustix::process::Signal) {
-        let pid = i32::try_from(self.child.borrow().id()).unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(self.pid()).unwrap(), signal).unwrap();
     }
 }
 

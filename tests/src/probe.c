@@ -12,10 +12,14 @@
 //   fdinfo                      open descriptors
 //   eat BYTES                   touches so much memory
 //   notify TEXT                 sends it to $NOTIFY_SOCKET
+//   flood MS THREADS            mkdir /x by so many threads for so long; prints how often
+//   latency COUNT               mkdir /x so often; prints the 99th percentile in microseconds
+//   udp PORT TEXT               sends it to itself over the loopback interface
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
@@ -289,6 +293,57 @@ static int eat(size_t n) {
     return 0;
 }
 
+static long microseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+static long asked;
+
+static void *ask(void *end) {
+    for (; microseconds() < *(long *)end; __sync_fetch_and_add(&asked, 1)) mkdir("/x", 0);
+    return 0;
+}
+
+// Makes directories in many threads, as fast as it can.
+static int flood(int milliseconds, int threads) {
+    pthread_t t[64];
+    long end = microseconds() + 1000L * milliseconds;
+    printf("floods\n");
+    fflush(stdout);
+    for (int i = 0; i < threads; i++) pthread_create(&t[i], 0, ask, &end);
+    for (int i = 0; i < threads; i++) pthread_join(t[i], 0);
+    printf("%ld\n", asked);
+    return 0;
+}
+
+static int shorter(const void *a, const void *b) { return *(long *)a < *(long *)b ? -1 : 1; }
+
+// Makes directories one after another, and says how long all but one in a hundred took at most, in microseconds.
+static int latency(int count) {
+    long *took = calloc(count, sizeof *took);
+    for (int i = 0; i < count; i++) {
+        long before = microseconds();
+        mkdir("/x", 0);
+        took[i] = microseconds() - before;
+        usleep(1000);
+    }
+    qsort(took, count, sizeof *took, shorter);
+    printf("%ld\n", took[count - 1 - count / 100]);
+    return 0;
+}
+
+// Sends a text to itself at this port of the loopback interface.
+static int udp(int port, const char *text) {
+    char heard[256] = "";
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int ear = socket(AF_INET, SOCK_DGRAM, 0), mouth = socket(AF_INET, SOCK_DGRAM, 0);
+    if (bind(ear, (void *)&to, sizeof to)) return answer(-1);
+    if (sendto(mouth, text, strlen(text), 0, (void *)&to, sizeof to) < 0) return answer(-1);
+    return recv(ear, heard, sizeof heard - 1, 0) < 0 ? answer(-1) : printf("heard %s\n", heard) < 0;
+}
+
 static int notify(const char *text) {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     const char *path = getenv("NOTIFY_SOCKET");
@@ -309,6 +364,9 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "alarmcall")) return alarmcall(atol(argv[2]));
     if (!strcmp(what, "filterflags")) return filterflags(atoi(argv[2]));
     if (!strcmp(what, "notify")) return notify(argv[2]);
+    if (!strcmp(what, "flood") && argc > 3) return flood(atoi(argv[2]), atoi(argv[3]));
+    if (!strcmp(what, "latency")) return latency(atoi(argv[2]));
+    if (!strcmp(what, "udp") && argc > 3) return udp(atoi(argv[2]), argv[3]);
     if (!strcmp(what, "eat")) return eat(strtoull(argv[2], 0, 0));
     if (!strcmp(what, "open") && argc > 3)
         return answer(open(argv[2], !strcmp(argv[3], "r") ? O_RDONLY : !strcmp(argv[3], "w") ? O_WRONLY : O_RDWR));

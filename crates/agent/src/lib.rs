@@ -7,8 +7,10 @@
 mod cli;
 mod commands;
 mod failure;
+mod falco;
 mod handle;
 mod learn;
+mod outward;
 mod policy;
 mod profile;
 mod resolve;

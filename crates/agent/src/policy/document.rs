@@ -2,16 +2,15 @@
 //!
 //! Called through [`Policy::parse`]. Pure.
 
-use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use cofferdam_seccomp::Arch;
 use toml::de::DeTable;
 
 use super::action::{self, Action};
-use super::matching::{Argument, Comparison, Containers, Scope, Users};
+use super::matching::{Argument, Comparison, Containers, Named, Scope, Users};
 use super::read::{Fields, Node, Problem, Reader, nearest};
-use super::{Policy, Rule};
+use super::{Limit, Policy, Rule};
 use crate::words;
 
 /// The largest argument index.
@@ -41,9 +40,11 @@ pub(super) fn parse(text: &str) -> Result<Policy, Vec<Problem>> {
         }
         rules.push(rule);
     }
+    let nodes = fields.take("limit").and_then(|node| node.list(&mut reader)).unwrap_or_default();
+    let limits = nodes.iter().filter_map(|node| limit(node, &mut reader)).collect();
     fields.finish(&mut reader, "a policy");
     let problems = reader.finish();
-    if problems.is_empty() { Ok(Policy { rules, default }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Policy { rules, default, limits }) } else { Err(problems) }
 }
 
 /// What happens to calls that no rule is about: refused, unless something else is said.
@@ -59,6 +60,19 @@ fn default(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Action {
         of.finish(reader, "the default action");
     }
     action.unwrap_or(refused)
+}
+
+/// How much of the agent some containers get.
+fn limit(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Limit> {
+    let mut fields = node.fields(reader)?;
+    let containers = fields.take("container").map(|node| containers(&node, reader));
+    let rate = fields.need("rate", reader).and_then(|node| {
+        let number = node.integer(reader)?;
+        let wrong = format!("{number} is no rate (hint: calls a second, or 0 for no limit)");
+        u32::try_from(number).ok().or_else(|| node.reject(reader, wrong))
+    });
+    fields.finish(reader, "a limit");
+    Some(Limit { containers: containers.unwrap_or_default_some()?, rate: rate? })
 }
 
 fn rule(index: usize, node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Rule> {
@@ -133,13 +147,25 @@ fn containers(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Containers> {
         fields.take(name).map_or_else(|| Some(Vec::new()), |node| action::patterns(&node, reader))
     };
     let [id, namespace, pod, name] = ["id", "namespace", "pod", "name"].map(|name| of(name, &mut fields));
-    let mut annotations = BTreeMap::new();
-    let table = fields.take("annotations").map(|node| node.fields(reader));
-    for (key, node) in table.flatten().iter().flat_map(Fields::all) {
-        annotations.insert(key, action::patterns(&node, reader)?);
-    }
+    let [annotations, labels, pod_annotations] =
+        ["annotations", "labels", "pod_annotations"].map(|name| named(name, &mut fields, reader));
     fields.finish(reader, "a container");
-    Some(Containers { id: id?, namespace: namespace?, pod: pod?, name: name?, annotations })
+    Some(Containers {
+        id: id?,
+        namespace: namespace?,
+        pod: pod?,
+        name: name?,
+        annotations: annotations?,
+        labels: labels?,
+        pod_annotations: pod_annotations?,
+    })
+}
+
+/// A table of names and patterns.
+fn named(name: &'static str, fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<Named> {
+    let table = fields.take(name).map(|node| node.fields(reader));
+    let patterns = |(key, node): (String, Node<'_>)| Some((key, action::patterns(&node, reader)?));
+    table.flatten().iter().flat_map(Fields::all).map(patterns).collect()
 }
 
 fn users(node: &Node<'_>, reader: &mut Reader<'_>) -> Option<Users> {

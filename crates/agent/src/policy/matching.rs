@@ -16,6 +16,9 @@ pub(crate) struct Container {
     pub(crate) name: String,
     /// Of the OCI state.
     pub(crate) annotations: BTreeMap<String, String>,
+    /// Labels and annotations of the pod, as the Kubernetes API says them.
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) pod_annotations: BTreeMap<String, String>,
     /// `listenerMetadata` of the profile.
     pub(crate) metadata: String,
     /// The first process, and the one whose filter it is.
@@ -57,19 +60,26 @@ pub(crate) struct Containers {
     pub(crate) namespace: Vec<Pattern>,
     pub(crate) pod: Vec<Pattern>,
     pub(crate) name: Vec<Pattern>,
-    pub(crate) annotations: BTreeMap<String, Vec<Pattern>>,
+    pub(crate) annotations: Named,
+    pub(crate) labels: Named,
+    pub(crate) pod_annotations: Named,
 }
+
+/// Patterns of what stands under these names, all of which must be there.
+pub(crate) type Named = BTreeMap<String, Vec<Pattern>>;
 
 impl Containers {
     pub(crate) fn holds(&self, container: &Container) -> bool {
-        let annotation = |(key, patterns): (&String, &Vec<Pattern>)| {
-            container.annotations.get(key).is_some_and(|value| any(patterns, value))
+        let all = |wanted: &Named, there: &BTreeMap<String, String>| {
+            wanted.iter().all(|(key, patterns)| there.get(key).is_some_and(|value| any(patterns, value)))
         };
         any(&self.id, &container.id)
             && any(&self.namespace, &container.namespace)
             && any(&self.pod, &container.pod)
             && any(&self.name, &container.name)
-            && self.annotations.iter().all(annotation)
+            && all(&self.annotations, &container.annotations)
+            && all(&self.labels, &container.labels)
+            && all(&self.pod_annotations, &container.pod_annotations)
     }
 }
 

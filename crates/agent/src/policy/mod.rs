@@ -17,8 +17,8 @@ mod tests;
 use cofferdam_sys::Errno;
 
 pub(crate) use action::Action;
-use matching::Scope;
 pub(crate) use matching::{Call, Container};
+use matching::{Containers, Scope};
 pub(crate) use read::Problem;
 
 /// A whole policy.
@@ -26,6 +26,16 @@ pub(crate) use read::Problem;
 pub(crate) struct Policy {
     pub(crate) rules: Vec<Rule>,
     pub(crate) default: Action,
+    /// How much of the agent containers get; the first that is about a container counts.
+    pub(crate) limits: Vec<Limit>,
+}
+
+/// How much of the agent some containers get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Limit {
+    pub(crate) containers: Containers,
+    /// Most calls of one that are answered in a second, in the long run; 0 is no limit.
+    pub(crate) rate: u32,
 }
 
 /// One rule.
@@ -45,12 +55,18 @@ impl Policy {
 
     /// The policy of an agent without one: EPERM to everything.
     pub(crate) fn refuse_all() -> Self {
-        Self { rules: Vec::new(), default: Action::Errno { errno: Errno::EPERM, reason: None } }
+        let default = Action::Errno { errno: Errno::EPERM, reason: None };
+        Self { rules: Vec::new(), default, limits: Vec::new() }
     }
 
     /// Whether the caller's ids need to be known.
     pub(crate) fn asks_for_users(&self) -> bool {
         self.rules.iter().any(|rule| rule.scope.users.matter())
+    }
+
+    /// Most calls of a container that are answered in a second, if that is said.
+    pub(crate) fn rate(&self, container: &Container) -> Option<u32> {
+        self.limits.iter().find(|limit| limit.containers.holds(container)).map(|limit| limit.rate)
     }
 
     /// What a call in a container gets, and the rule that says so; no rule is the default.

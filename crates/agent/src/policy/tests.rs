@@ -49,6 +49,22 @@ fn call(name: &str) -> Call<'_> {
 }
 
 #[test]
+fn the_first_limit_that_is_about_a_container_counts() {
+    let text = "[[limit]]\ncontainer = { pod = \"web-*\" }\nrate = 0\n[[limit]]\ncontainer = { pod = \"*-1\" }\nrate = 70\n";
+    let policy = Policy::parse(text).unwrap();
+    let rate = |pod: &str| policy.rate(&container(pod, "front"));
+    assert_eq!((rate("web-1"), rate("db-1"), rate("db-2")), (Some(0), Some(70), None));
+    for (wrong, why) in [
+        ("[[limit]]\ncontainer = {}\n", "1:1: limit[0]: has no `rate`"),
+        ("[[limit]]\nrate = -1\n", "2:8: limit[0].rate: -1 is no rate"),
+        ("[[limit]]\nrate = 1\npods = 1\n", "limit[0].pods"),
+    ] {
+        let problems = Policy::parse(wrong).unwrap_err();
+        assert!(problems[0].to_string().contains(why), "{problems:?}");
+    }
+}
+
+#[test]
 fn the_first_rule_that_is_about_a_call_decides() {
     let policy = Policy::parse(EXAMPLE).unwrap();
     let web = container("web-1", "front");

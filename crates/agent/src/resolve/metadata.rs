@@ -6,14 +6,21 @@
 
 use std::time::Duration;
 
+use super::Own;
 use crate::policy::matching::{Pattern, Scope};
 use crate::policy::template::Template;
 use crate::policy::{Action, Policy, Rule};
 use crate::words;
 
-/// The rules, if there are any.
-pub(super) fn policy(metadata: &str) -> Result<Option<Policy>, String> {
+/// What it says.
+pub(super) fn read(metadata: &str) -> Result<Own, String> {
     let said = Said::read(metadata)?;
+    let publish = said.list("MIDDLEWARE").iter().any(|name| name == FALCO);
+    Ok(Own { policy: policy(&said)?, publish })
+}
+
+/// The rules, if there are any.
+fn policy(said: &Said<'_>) -> Result<Option<Policy>, String> {
     let mut rules = Vec::new();
     let mut rule = |key: &str, calls: &[&str], action| {
         let syscalls = calls.iter().map(ToString::to_string).collect();
@@ -53,11 +60,11 @@ pub(super) fn policy(metadata: &str) -> Result<Option<Policy>, String> {
             ));
         }
     }
-    Ok((!rules.is_empty()).then(|| Policy { rules, default: Policy::refuse_all().default }))
+    Ok((!rules.is_empty()).then(|| Policy { rules, ..Policy::refuse_all() }))
 }
 
 /// Every key that means something.
-const KEYS: [&str; 11] = [
+pub(super) const KEYS: [&str; 11] = [
     "MIDDLEWARE",
     "DEFAULT_ACTION",
     "MKDIR_TMPL",
@@ -71,6 +78,10 @@ const KEYS: [&str; 11] = [
     "MOUNT_NEED_CAP_ADMIN",
 ];
 
+/// What is told to Falco's plugin, and what is counted.
+const FALCO: &str = "falco";
+const MIDDLEWARE: [&str; 2] = [FALCO, "prometheus"];
+
 /// The lines, in their order; of a key that stands twice the last counts.
 struct Said<'a>(Vec<(&'a str, &'a str)>);
 
@@ -82,8 +93,9 @@ impl<'a> Said<'a> {
             return Err(format!("{key:?} is no key of listenerMetadata (hint: one of {})", KEYS.join(", ")));
         }
         // What is counted is counted for every container.
-        if let Some(other) = said.list("MIDDLEWARE").iter().find(|name| *name != "prometheus") {
-            return Err(format!("MIDDLEWARE: {other:?} is not known (hint: prometheus)"));
+        if let Some(other) = said.list("MIDDLEWARE").iter().find(|name| !MIDDLEWARE.contains(&name.as_str()))
+        {
+            return Err(format!("MIDDLEWARE: {other:?} is not known (hint: {})", MIDDLEWARE.join(" or ")));
         }
         Ok(said)
     }
@@ -128,7 +140,7 @@ mod tests {
     use crate::policy::{Call, Container};
 
     fn decide(metadata: &str, name: &str) -> Action {
-        let policy = policy(metadata).unwrap().unwrap();
+        let policy = read(metadata).unwrap().policy.unwrap();
         let call = Call { name, args: [0; 6], uid: 0, gid: 0 };
         policy.decide(&Container::default(), &call).0.clone()
     }
@@ -154,8 +166,9 @@ mod tests {
 
     #[test]
     fn no_key_is_no_policy_and_a_wrong_one_an_error() {
-        assert_eq!(policy("").unwrap(), None);
-        assert_eq!(policy("MOUNT_PROC=false\n\n").unwrap(), None);
+        assert_eq!(read("").unwrap(), Own::default());
+        assert_eq!(read("MOUNT_PROC=false\n\n").unwrap(), Own::default());
+        assert_eq!(read("MIDDLEWARE=prometheus, falco").unwrap(), Own { policy: None, publish: true });
         for (wrong, why) in [
             ("DEFAULT_ACTION=continue", "DEFAULT_ACTION"),
             ("MKDIR_TMPL={{.Node}}", "MKDIR_TMPL"),
@@ -163,10 +176,10 @@ mod tests {
             ("SIDECARS_DELAY=1s", "needs SIDECARS"),
             ("SIDECARS=a\nSIDECARS_DELAY=soon", "no duration"),
             ("MOUNT_PROC=yes", "neither"),
-            ("MIDDLEWARE=falco", "falco"),
+            ("MIDDLEWARE=falco,statsd", "statsd"),
             ("MKDIR_TEMPLATE=x", "no key"),
         ] {
-            assert!(policy(wrong).unwrap_err().contains(why), "{wrong}");
+            assert!(read(wrong).unwrap_err().contains(why), "{wrong}");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Who a container is, and what applies to it besides the policy: from what its runtime said when it handed the
-//! listener over.
+//! listener over, and from Kubernetes.
 //!
-//! Called by `serve` once for each container. Pure.
+//! Called by `serve` once for each container. Pure, but for `kubernetes`.
 
 mod annotations;
+pub(crate) mod kubernetes;
 mod metadata;
+pub(crate) mod pod;
 
 use cofferdam_oci::ContainerProcessState;
 
@@ -21,36 +23,44 @@ pub(crate) enum Resolver {
     Annotations,
     /// As annotations, and the listenerMetadata of the container's profile decides before the policy
     Metadata,
+    /// As metadata, and the container's pod is looked up in the Kubernetes API
+    Kubernetes,
 }
 
-/// What was found out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Resolved {
-    pub(crate) container: Container,
-    /// Rules of the container's own, which come before the policy's.
-    pub(crate) own: Option<Policy>,
+/// What is a container's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Own {
+    /// Rules that come before the policy's.
+    pub(crate) policy: Option<Policy>,
+    /// Whether its calls are told to Falco.
+    pub(crate) publish: bool,
+}
+
+/// What the runtime said of a container.
+pub(crate) fn container(said: &ContainerProcessState) -> Container {
+    Container {
+        id: said.state.id.clone(),
+        annotations: said.state.annotations.clone().into_iter().collect(),
+        metadata: said.metadata.clone(),
+        pid: said.pid,
+        pid1: if said.state.pid > 0 { said.state.pid } else { said.pid },
+        ..Container::default()
+    }
 }
 
 impl Resolver {
+    /// Whether `listenerMetadata` counts.
+    pub(crate) fn reads_metadata(self) -> bool {
+        matches!(self, Self::Metadata | Self::Kubernetes)
+    }
+
     /// Finds out who a container is, or says what is wrong with what is said of it.
-    pub(crate) fn resolve(self, said: &ContainerProcessState) -> Result<Resolved, String> {
-        let mut container = Container {
-            id: said.state.id.clone(),
-            annotations: said.state.annotations.clone().into_iter().collect(),
-            pid: said.pid,
-            pid1: if said.state.pid > 0 { said.state.pid } else { said.pid },
-            ..Container::default()
-        };
-        let mut own = None;
+    pub(crate) fn resolve(self, container: &mut Container) -> Result<Own, String> {
         match self {
-            Self::None => own = Some(Policy::refuse_all()),
+            Self::None => return Ok(Own { policy: Some(Policy::refuse_all()), publish: false }),
             Self::Policy => {}
-            Self::Annotations => annotations::read(&mut container),
-            Self::Metadata => {
-                annotations::read(&mut container);
-                own = metadata::policy(&said.metadata)?;
-            }
+            Self::Annotations | Self::Metadata | Self::Kubernetes => annotations::read(container),
         }
-        Ok(Resolved { container, own })
+        if self.reads_metadata() { metadata::read(&container.metadata) } else { Ok(Own::default()) }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -23,12 +24,43 @@ struct Labels {
     outcome: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+/// What became of events for Falco.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Published(Family<Outcome, Counter>);
+
+impl Published {
+    /// The plugin took it.
+    pub(crate) fn sent(&self) {
+        self.count("sent");
+    }
+
+    /// The plugin did not take it.
+    pub(crate) fn failed(&self) {
+        self.count("failed");
+    }
+
+    /// There were too many that wait.
+    pub(crate) fn dropped(&self) {
+        self.count("dropped");
+    }
+
+    fn count(&self, outcome: &'static str) {
+        self.0.get_or_create(&Outcome { outcome }).inc();
+    }
+}
+
 /// The counters.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Mutex<Registry>,
     requests: Family<Labels, Histogram, fn() -> Histogram>,
     containers: Gauge,
+    pub(crate) published: Published,
 }
 
 impl Default for Metrics {
@@ -40,7 +72,9 @@ impl Default for Metrics {
         let help = "How long it took to answer a system call, by call and outcome";
         registry.register_with_unit("request_duration", help, Unit::Seconds, requests.clone());
         registry.register("containers", "Containers whose calls are answered", containers.clone());
-        Self { registry: Mutex::new(registry), requests, containers }
+        let published = Published::default();
+        registry.register("falco_events", "Events for Falco, by what became of them", published.0.clone());
+        Self { registry: Mutex::new(registry), requests, containers, published }
     }
 }
 

@@ -4,31 +4,31 @@
 //! threads of its own (`cofferdam_notify::Service`), so that none waits for another container's. Nothing here
 //! decides: it asks the policy, and has handlers carry out what that says.
 
+mod answer;
 pub(crate) mod audit;
+mod containers;
 mod http;
 pub(crate) mod metrics;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Instant;
 
 use cofferdam_notify::runtime::Server;
-use cofferdam_notify::{Actors, Answer, Errno, Error, Limits, Registry, Request, Result, Service};
+use cofferdam_notify::{Errno, Service};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
-use crate::handle::{Context, Done, Group, Line, carry_out, user_namespace, users};
-use crate::policy::{Action, Call, Policy};
-use crate::resolve::{Resolved, Resolver};
-use audit::{Audit, Entry};
+use crate::falco::{self, Falco};
+use crate::outward::Outward;
+use crate::policy::Policy;
+use crate::resolve::Resolver;
+use crate::resolve::kubernetes::{Access, Kubernetes};
+use audit::Audit;
 use metrics::Metrics;
 
 /// What those get whose call could not be answered as the policy says.
 const FAILED: Errno = Errno::EPERM;
-/// Most helpers in a container's namespaces; one is enough for most.
-const HELPERS: usize = 4;
 
 /// How the agent is to work.
 #[derive(Debug)]
@@ -37,6 +37,12 @@ pub(crate) struct Settings {
     pub(crate) resolver: Resolver,
     pub(crate) audit: Audit,
     pub(crate) workers: usize,
+    /// Most calls of one container that are answered in a second, unless the policy says otherwise; 0 is no limit.
+    pub(crate) rate: u32,
+    /// The socket of Falco's plugin, if it is not at its usual place, or is to be told by a resolver without metadata.
+    pub(crate) falco: Option<PathBuf>,
+    /// How pods are found, for the resolver that does.
+    pub(crate) kubernetes: Option<Access>,
 }
 
 /// Everything that handlers share.
@@ -44,8 +50,11 @@ pub(crate) struct Settings {
 pub(crate) struct Agent {
     settings: Settings,
     policy: RwLock<Arc<Policy>>,
-    services: Mutex<Vec<Service>>,
+    services: Mutex<Vec<Arc<Service>>>,
     pub(crate) metrics: Metrics,
+    outward: Option<Outward>,
+    falco: Option<Falco>,
+    kubernetes: Option<Kubernetes>,
 }
 
 /// Reads a policy.
@@ -61,10 +70,27 @@ pub(crate) fn read(path: &Path) -> std::result::Result<Policy, Failure> {
 
 impl Agent {
     /// With its policy read.
-    pub(crate) fn new(settings: Settings) -> std::result::Result<Arc<Self>, Failure> {
+    pub(crate) fn new(mut settings: Settings) -> std::result::Result<Arc<Self>, Failure> {
         let policy = settings.policy.as_deref().map(read).transpose()?;
-        let policy = RwLock::new(Arc::new(policy.unwrap_or_else(Policy::refuse_all)));
-        Ok(Arc::new(Self { settings, policy, services: Mutex::default(), metrics: Metrics::default() }))
+        let metrics = Metrics::default();
+        let told = settings.falco.is_some() || settings.resolver.reads_metadata();
+        let outward = (told || settings.kubernetes.is_some()).then(Outward::start).transpose()?;
+        let (mut falco, mut kubernetes) = (None, None);
+        if let Some(outward) = &outward {
+            let socket = settings.falco.as_deref().unwrap_or_else(|| Path::new(falco::SOCKET));
+            falco = Some(Falco::start(socket, outward, settings.audit, &metrics)?);
+            let access = settings.kubernetes.take();
+            kubernetes = access.map(|access| outward.wait(Kubernetes::new(access))).transpose()?;
+        }
+        Ok(Arc::new(Self {
+            policy: RwLock::new(Arc::new(policy.unwrap_or_else(Policy::refuse_all))),
+            services: Mutex::default(),
+            settings,
+            metrics,
+            outward,
+            falco,
+            kubernetes,
+        }))
     }
 
     /// Takes containers until a signal says that it is enough.
@@ -109,10 +135,19 @@ impl Agent {
     /// What was received is answered, what was not gets ENOSYS when the listeners are closed.
     fn end(&self) {
         let services = std::mem::take(&mut *self.services());
-        services.iter().for_each(Service::stop);
+        services.iter().for_each(|service| service.stop());
         for service in services {
             let _ = service.wait();
         }
+        if let Some(falco) = &self.falco {
+            falco.flush();
+        }
+    }
+
+    /// To whom a call is told. Where metadata is read, containers ask for it.
+    fn falco(&self, asked: bool) -> Option<&Falco> {
+        let all = self.settings.falco.is_some() && !self.settings.resolver.reads_metadata();
+        self.falco.as_ref().filter(|_| asked || all)
     }
 
     /// Reads the policy again. A wrong one is refused as a whole, and the old one stays. No call is lost: one that is
@@ -129,112 +164,5 @@ impl Agent {
             }
             Err(failure) => audit.event("reload", &[("result", "refused"), ("reason", &failure.text)]),
         }
-    }
-
-    /// Begins to answer a container's calls.
-    fn take(self: &Arc<Self>, said: cofferdam_notify::runtime::Container) {
-        let audit = self.settings.audit;
-        let id = said.state.state.id.clone();
-        let Resolved { container, own } = match self.settings.resolver.resolve(&said.state) {
-            Ok(resolved) => resolved,
-            Err(why) => {
-                // Its calls are refused: what was meant for it is not known.
-                audit.event("unresolved", &[("container", &id), ("reason", &why)]);
-                Resolved {
-                    container: crate::policy::Container { id: id.clone(), ..Default::default() },
-                    own: Some(Policy::refuse_all()),
-                }
-            }
-        };
-        let context = Arc::new(Context {
-            group: Group::of(container.pid1),
-            line: Line::now(),
-            home: user_namespace(container.pid1),
-            container,
-            actors: Actors::new(HELPERS),
-            since: Instant::now(),
-        });
-        let (agent, of) = (Arc::clone(self), Arc::clone(&context));
-        let registry = Registry::new()
-            .failing_with(FAILED)
-            .otherwise(move |request| agent.answer(own.as_ref(), &of, request));
-        let limits = Limits { workers: self.settings.workers, ..Limits::default() };
-        let listener = said.listener.unanswered(FAILED);
-        match Service::start(listener, Arc::new(registry), limits) {
-            Ok(service) => {
-                let mut services = self.services();
-                services.retain(|service| !service.has_ended());
-                services.push(service);
-                audit.event("container", &[("container", &id)]);
-            }
-            Err(e) => audit.event("refused", &[("container", &id), ("reason", &e.to_string())]),
-        }
-    }
-
-    /// How many containers are served.
-    pub(crate) fn containers(&self) -> usize {
-        let mut services = self.services();
-        services.retain(|service| !service.has_ended());
-        services.len()
-    }
-
-    fn services(&self) -> std::sync::MutexGuard<'_, Vec<Service>> {
-        self.services.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Asks the policy, carries out what it says, and writes down what became of it. A handler that panics fails its
-    /// own call and no other.
-    fn answer(&self, own: Option<&Policy>, context: &Context, request: &Request) -> Result<Answer> {
-        let begun = Instant::now();
-        let name = request.name().unwrap_or("unknown");
-        let shared = Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner));
-        let mut entry = Entry::of(&context.container, request.tid().unwrap_or(0), name, request.args());
-        let outcome = catch_unwind(AssertUnwindSafe(|| {
-            let (action, rule) = judge(own, &shared, context, name, request)?;
-            (entry.rule, entry.action) = (rule, action.name());
-            carry_out(action, context, request)
-        }));
-        let outcome = outcome.unwrap_or_else(|_| Err(Error::Panicked(name.to_owned())));
-        let done = outcome.unwrap_or_else(|e| Done {
-            answer: Answer::Errno(e.for_caller().unwrap_or(FAILED)),
-            reason: e.to_string(),
-        });
-        let words = words(&done.answer);
-        (entry.answer, entry.reason) = (&words, &done.reason);
-        let time = begun.elapsed();
-        self.metrics.count(name, &words, time);
-        self.settings.audit.call(&entry.took(time));
-        Ok(done.answer)
-    }
-}
-
-/// What the container's own rules say, or else the policy; and the deciding rule's name.
-fn judge<'a>(
-    own: Option<&'a Policy>,
-    shared: &'a Policy,
-    context: &Context,
-    name: &str,
-    request: &Request,
-) -> Result<(&'a Action, &'a str)> {
-    let (uid, gid) = if shared.asks_for_users() { users::of(request)? } else { (0, 0) };
-    let call = Call { name, args: request.args(), uid, gid };
-    let (action, rule) = match own.map(|own| own.decide(&context.container, &call)) {
-        Some((action, Some(rule))) => (action, Some(rule)),
-        // Without a resolver, or with wrong metadata, nothing else is asked.
-        Some((action, None)) if own.is_some_and(|own| own.rules.is_empty()) => (action, None),
-        _ => shared.decide(&context.container, &call),
-    };
-    Ok((action, rule.map_or("default", |rule| &rule.name)))
-}
-
-/// An answer in a word.
-fn words(answer: &Answer) -> String {
-    match answer {
-        Answer::Errno(errno) => errno.name().to_owned(),
-        Answer::Value(value) => value.to_string(),
-        Answer::Continue(_) => "continue".to_owned(),
-        Answer::Descriptor(_) => "descriptor".to_owned(),
-        Answer::After(_, answer) => words(answer),
-        _ => "other".to_owned(),
     }
 }
