@@ -180,6 +180,15 @@ facts! {
         kept(t, json!({"pids": {"limit": -1}}), "pids", ("pids.max", "max"), ("pids.max", "max"));
     }
 
+    fn a_limit_of_no_processes_is_one_and_podmans_is_none(t) {
+        t.need(t.runtime.name == "cofferdam", "older than the specification's word on it")?;
+        kept(t, json!({"pids": {"limit": 0}}), "pids", ("pids.max", "1"), ("pids.max", "1"));
+        let mut b = t.bundle();
+        b.set("/annotations", json!({"io.container.manager": "libpod"}));
+        let _c = b.set("/linux/resources/pids", json!({"limit": 0})).create();
+        assert_eq!(cgroup::read(&b.id, "pids", "pids.max", "pids.max"), "max");
+    }
+
     fn more_processes_than_the_limit_cannot_be_made(t) {
         let mut b = t.script("for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; echo all");
         let out = b.set("/linux/resources/pids", json!({"limit": 4})).run();

@@ -2,6 +2,7 @@
 //!
 //! Called by create and by [`crate::plan()`]: what is printed is what is done.
 
+use std::borrow::Cow;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -110,6 +111,7 @@ fn cgroups(
     let linux = bundle.spec.linux.as_ref();
     let none = Resources::default();
     let resources = linux.and_then(|l| l.resources.as_ref()).unwrap_or(&none);
+    let resources = &as_its_engine_means(resources, bundle);
     let path = linux.and_then(|l| l.cgroups_path.as_deref());
     let device_paths =
         linux.map(|l| l.devices.iter().map(|d| format!("{} {}:{}", d.kind, d.major, d.minor)).collect());
@@ -121,6 +123,20 @@ fn cgroups(
     };
     let plan = cofferdam_cgroup::plan(hierarchies, path, id.as_str(), resources, &plan_options)?;
     if options.no_cgroups { without(plan) } else { Ok(plan) }
+}
+
+/// podman writes a limit of 0 processes when it is asked for none; the specification (1.3) has 0 for the fewest.
+fn as_its_engine_means<'r>(resources: &'r Resources, bundle: &Bundle) -> Cow<'r, Resources> {
+    let zero = resources.pids.as_ref().is_some_and(|pids| pids.limit == Some(0));
+    let manager = || bundle.spec.annotations.get("io.container.manager").map(String::as_str);
+    if !zero || manager() != Some("libpod") {
+        return Cow::Borrowed(resources);
+    }
+    let mut meant = resources.clone();
+    if let Some(pids) = &mut meant.pids {
+        pids.limit = Some(-1);
+    }
+    Cow::Owned(meant)
 }
 
 /// Programs beside mounts, which stand in no document: what is wrong is told at their mount.

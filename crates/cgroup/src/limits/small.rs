@@ -15,6 +15,10 @@ use crate::convert;
 pub(super) fn pids(out: &mut Limits<'_>, pids: &Pids) {
     let Some(limit) = pids.limit else { return };
     let pointer = out.base.key("pids").key("limit");
+    // No limit is what there is without the controller.
+    if limit < 0 && out.find("pids", Some("pids")).is_none() {
+        return;
+    }
     let Some(target) = out.target("pids", Some("pids"), &pointer) else { return };
     let value = if limit < 0 { "max".into() } else { limit.max(1).to_string() };
     out.put(target.dir, "pids.max", value, &pointer);
