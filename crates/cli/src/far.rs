@@ -6,7 +6,9 @@
 use std::ffi::{OsStr, OsString};
 
 use crate::beside;
-use crate::commands::{events::Events, nsinit::Nsinit, plan::Plan, stats::Stats};
+use crate::commands::{
+    checkpoint::Checkpoint, events::Events, nsinit::Nsinit, plan::Plan, restore::Restore, stats::Stats,
+};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 
@@ -19,9 +21,11 @@ pub(crate) const ALL: &str = "cofferdam";
 /// A command, with its flags.
 #[derive(Debug)]
 pub(crate) enum Far {
+    Checkpoint(Box<Checkpoint>),
     Events(Events),
     Nsinit(Nsinit),
     Plan(Plan),
+    Restore(Box<Restore>),
     Stats(Stats),
 }
 
@@ -36,9 +40,11 @@ pub(crate) fn over_there(_: Far, _: &Context) -> Outcome {
 /// Obeys.
 pub(crate) fn here(far: Far, context: &Context) -> Outcome {
     match far {
+        Far::Checkpoint(command) => command.execute(context),
         Far::Events(command) => command.execute(context),
         Far::Nsinit(command) => command.execute(context),
         Far::Plan(command) => command.execute(context),
+        Far::Restore(command) => command.execute(context),
         Far::Stats(command) => command.execute(context),
     }
 }

@@ -1,7 +1,7 @@
 //! The start of a program that is started often: the C library's `main` without what std does before its own.
 //!
 //! Called by [`program!`](crate::program). std looks into /proc/self/maps for the end of the stack and makes another one
-//! for a handler that names overflows, at the price of fifteen system calls. What a program relies on is done here:
+//! for a handler that names overflows, at the price of seventeen system calls. What a program relies on is done here:
 //! descriptors 0 to 2 are something, so that no file that it opens is taken for its output, and writing to a pipe that
 //! nobody reads is an error and not the end.
 

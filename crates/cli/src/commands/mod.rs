@@ -4,7 +4,7 @@
 //! exit code or a [`Failure`](crate::failure::Failure).
 
 mod agent;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod create;
 mod criu;
 mod delete;
@@ -18,7 +18,7 @@ mod owner;
 mod pause;
 pub(crate) mod plan;
 mod ps;
-mod restore;
+pub(crate) mod restore;
 mod resume;
 mod run;
 mod sandbox;
@@ -67,7 +67,7 @@ impl Command {
     pub(crate) fn execute(self, context: &Context, far: Obey) -> Outcome {
         match self {
             Self::Agent(command) => command.execute(),
-            Self::Checkpoint(command) => command.execute(context),
+            Self::Checkpoint(command) => far(Far::Checkpoint(command), context),
             Self::Create(command) => command.execute(context),
             Self::Delete(command) => command.execute(context),
             Self::Events(command) => far(Far::Events(command), context),
@@ -79,7 +79,7 @@ impl Command {
             Self::Pause(command) => command.execute(context),
             Self::Plan(command) => far(Far::Plan(command), context),
             Self::Ps(command) => command.execute(context),
-            Self::Restore(command) => command.execute(context),
+            Self::Restore(command) => far(Far::Restore(command), context),
             Self::Resume(command) => command.execute(context),
             Self::Run(command) => command.execute(context),
             Self::Sandbox(command) => command.execute(context),
