@@ -14,14 +14,22 @@ struct User<'t> {
     bundle: Bundle<'t>,
 }
 
+/// A program where its user reaches it.
+fn lend(program: &Path, to: &Path) {
+    if fs::hard_link(program, to).is_err() {
+        fs::copy(program, to).expect("copy of a program");
+    }
+}
+
 impl<'t> User<'t> {
     fn new(t: &'t Test, uid: u32) -> Self {
         let mut bundle = t.bundle();
         let home = t.dir.join("home");
         fs::create_dir(&home).expect("home");
-        let program = home.join("cofferdam");
-        if fs::hard_link(&t.runtime.path, &program).is_err() {
-            fs::copy(&t.runtime.path, &program).expect("copy of the command");
+        lend(&t.runtime.path, &home.join("cofferdam"));
+        let beside = t.runtime.path.with_file_name("cofferdam-nsinit");
+        if beside.exists() {
+            lend(&beside, &home.join("cofferdam-nsinit"));
         }
         for place in [&home, &bundle.dir, &bundle.rootfs()] {
             chown(place, Some(uid), Some(uid)).expect("owner");
