@@ -76,6 +76,10 @@ facts! {
         let mut update = t.runtime_command(&["update", "--pids-limit", "30", &b.id]);
         t.finish(update.env("DBUS_SYSTEM_BUS_ADDRESS", fake.address())).ok();
         assert!(fake.said("SetUnitProperties", "TasksMax") && !fake.said("SetUnitProperties", "MemoryMax"));
+        // Less than a millisecond: the kernel refuses it before systemd hears of it.
+        let mut refused = t.runtime_command(&["update", "--cpu-quota", "10", &b.id]);
+        t.finish(refused.env("DBUS_SYSTEM_BUS_ADDRESS", fake.address())).refused();
+        assert!(!fake.said("SetUnitProperties", "CPUQuotaPerSecUSec"));
         let mut delete = t.runtime_command(&["delete", "--force", &b.id]);
         t.finish(delete.env("DBUS_SYSTEM_BUS_ADDRESS", fake.address())).ok();
         assert_eq!(fake.calls().last(), Some(&"StopUnit"));

@@ -34,6 +34,8 @@ impl Cgroup {
         if let Some(unit) = &self.saved.unit {
             apply::check_all(&self.saved.dirs, &writes)?;
             let version = if self.saved.mode == Mode::V2 { Version::V2 } else { Version::V1 };
+            // What the kernel refuses changes no unit; and systemd rounds what it then writes itself, so once more below.
+            apply::writes(&self.saved.dirs, &writes)?;
             systemd::set(unit, &systemd::update(&resources, version))?;
         }
         apply::writes(&self.saved.dirs, &writes)?;
