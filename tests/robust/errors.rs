@@ -56,7 +56,7 @@ const CASES: &[Case] = &[
         |b| {
             b.mount("/etc/passwd", "bind", "/usr", &["bind"]);
         },
-        r#"mounting /usr at /etc/passwd: invalid argument (EINVAL) [/mounts/3] (hint: a directory is bound onto a directory and a file onto a file; in a user namespace, with all that is mounted below)"#,
+        r#"mounting /usr at /etc/passwd: invalid argument (EINVAL) [/mounts/3] (hint: a directory is bound onto a directory, and what is not a directory onto a file; in a user namespace, with all that is mounted below)"#,
     ),
     (
         "a kernel parameter of the host",

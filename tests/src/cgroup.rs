@@ -47,7 +47,7 @@ pub fn all_named(name: &str) -> Vec<PathBuf> {
 }
 
 /// Removes what a runtime left: kills what is inside and removes the directories, innermost first.
-pub(crate) fn remove(dir: &Path) {
+pub fn remove(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         if entry.path().is_dir() {
             remove(&entry.path());

@@ -22,6 +22,8 @@ pub(crate) struct Program<'a> {
     pub(crate) env: List<'a>,
     /// Empty is where the child is.
     pub(crate) directory: &'a CStr,
+    /// Standard output and error; -1 is what is kept for the error.
+    pub(crate) output: [i32; 2],
 }
 
 pub(crate) fn run(c: &mut Context, program: Program<'_>, timeout: u64) -> Done {
@@ -58,8 +60,9 @@ fn start(input: i32, said: i32, program: &Program<'_>) -> Errno {
         if !program.directory.is_empty() {
             dirs::chdir(program.directory)?;
         }
-        open::dup_onto(said, 1)?;
-        open::dup_onto(said, 2)?;
+        let [stdout, stderr] = program.output;
+        open::dup_onto(if stdout < 0 { said } else { stdout }, 1)?;
+        open::dup_onto(if stderr < 0 { said } else { stderr }, 2)?;
         cofferdam_sys::close_range::close_range(3, u32::MAX, cofferdam_sys::close_range::CLOSE_RANGE_CLOEXEC)
     };
     match prepare() {

@@ -374,6 +374,10 @@ mod table {
             directory: &'a CStr,
             /// Milliseconds, 0 for ever.
             timeout: u64,
+            /// Its standard output, or -1: then what it says is told when it fails.
+            stdout: i32,
+            /// Its standard error, likewise.
+            stderr: i32,
         }
         /// PR_SET_NO_NEW_PRIVS.
         NoNewPrivs {}

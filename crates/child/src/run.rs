@@ -177,8 +177,9 @@ fn process(c: &mut Context, op: &Op<'_>) -> Done {
         }
         Op::Chdir { path, first_try } => root::chdir(c, path, first_try),
         Op::Find { name, path } => find::find(c, name, path),
-        Op::Hook { path, argv, env, directory, timeout } => {
-            hook::run(c, hook::Program { path, argv, env, directory }, timeout)
+        Op::Hook { path, argv, env, directory, timeout, stdout, stderr } => {
+            let output = [stdout, stderr];
+            hook::run(c, hook::Program { path, argv, env, directory, output }, timeout)
         }
         Op::ParentDeathSignal { signal } => Ok(cofferdam_sys::prctl::set_pdeathsig(signal)?),
         Op::NoNewPrivs {} => Ok(cofferdam_sys::prctl::set_no_new_privs()?),

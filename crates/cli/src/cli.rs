@@ -12,7 +12,7 @@ use crate::commands::{self, Command};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::far::Obey;
-use crate::log::Log;
+use crate::log::{Level, Log};
 use crate::{go_flags, options, output};
 
 const ABOUT: &str = "Linux container runtime (OCI) and sandbox";
@@ -28,7 +28,13 @@ const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: ",
 /// The command line.
 #[derive(Debug, Parser)]
 #[command(name = "cofferdam", version = VERSION, about = ABOUT, long_about = LONG_ABOUT)]
-#[command(disable_version_flag = true, disable_help_subcommand = false, max_term_width = 100)]
+// As with Go's flags, the last one counts: podman gives --leave-running twice.
+#[command(
+    disable_version_flag = true,
+    disable_help_subcommand = false,
+    max_term_width = 100,
+    args_override_self = true
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -45,12 +51,16 @@ pub(crate) struct Global {
     /// Log debugging messages too
     #[arg(long)]
     pub(crate) debug: bool,
-    /// Write log messages to FILE instead of standard error (errors are printed there in any case)
+    /// Write log messages to FILE, to syslog:NAME or to journald:ID instead of standard error (errors are printed
+    /// there in any case)
     #[arg(long, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
     /// Format of log messages: text or json
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: String,
+    /// The least that is logged: error, warning or debug [default: warning]
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) log_level: Option<String>,
     /// Directory that keeps the state of containers; should be on a tmpfs [default: /run/cofferdam, or
     /// $XDG_RUNTIME_DIR/cofferdam when not root]
     #[arg(long, value_name = "DIR")]
@@ -90,7 +100,8 @@ pub(crate) fn main(words: Vec<OsString>, far: Obey) -> u8 {
 /// Parses a line that names a command and has nothing wrong, with the definition of that command only.
 fn usual(words: &[OsString]) -> Option<Cli> {
     let mut root =
-        Global::augment_args(clap::Command::new("cofferdam").version(VERSION).disable_version_flag(true));
+        Global::augment_args(clap::Command::new("cofferdam").version(VERSION).disable_version_flag(true))
+            .args_override_self(true);
     let name = go_flags::command(words, &root)?;
     root = root.subcommand(commands::definition(name)?);
     let words = go_flags::normalise(words.to_vec(), &root);
@@ -103,7 +114,9 @@ fn parse(definitions: &mut clap::Command, words: Vec<OsString>) -> Result<Cli, c
 }
 
 fn obey(cli: Cli, far: Obey) -> u8 {
-    let log = match Log::open(cli.global.log.as_deref(), &cli.global.log_format, cli.global.debug) {
+    let global = &cli.global;
+    let level = Level::new(global.log_level.as_deref(), global.debug);
+    let log = match level.and_then(|level| Log::open(global.log.as_deref(), &global.log_format, level)) {
         Ok(log) => log,
         Err(failure) => return report(&Log::to_stderr(), &failure),
     };
@@ -181,7 +194,7 @@ fn log_of(words: &[OsString]) -> Option<Log> {
     };
     let file = Path::new(OsStr::from_bytes(value(b"--log=")?));
     let format = value(b"--log-format=").and_then(|bytes| std::str::from_utf8(bytes).ok());
-    Log::open(Some(file), format.unwrap_or("text"), false).ok()
+    Log::open(Some(file), format.unwrap_or("text"), Level::Warning).ok()
 }
 
 #[cfg(test)]
@@ -223,6 +236,16 @@ mod tests {
             assert!(usual(&words).is_none(), "{line}");
         }
         assert!(usual(&["-root".into(), "/x".into(), "run".into(), "c".into()]).is_some());
+    }
+
+    #[test]
+    fn of_a_flag_that_is_given_twice_the_last_counts() {
+        let words: Vec<OsString> =
+            ["--root", "/a", "--root=/b", "delete", "--force", "--force", "c"].map(Into::into).into();
+        assert_eq!(usual(&words).unwrap().global.root, Some("/b".into()));
+        let words: Vec<OsString> =
+            ["exec", "--env", "A=1", "--env", "B=2", "--detach", "-d", "c", "sh"].map(Into::into).into();
+        assert!(format!("{:?}", usual(&words).unwrap()).contains(r#"["A=1", "B=2"]"#));
     }
 
     #[test]

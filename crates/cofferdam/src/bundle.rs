@@ -36,12 +36,13 @@ impl Bundle {
         let dir = std::path::absolute(dir.as_ref())
             .map_err(|e| Error::io("finding the bundle", dir.as_ref(), &e))?;
         let path = dir.join("config.json");
-        let spec = parse_spec(&read_bounded(&path, "reading the configuration")?).map_err(|e| {
+        let mut spec = parse_spec(&read_bounded(&path, "reading the configuration")?).map_err(|e| {
             Error::new(ErrorKind::Configuration, "reading the configuration")
                 .with_object(path.display().to_string())
                 .with_detail(e.message)
                 .with_pointer(&e.pointer)
         })?;
+        cofferdam_plan::adopt_seccomp_receiver(&mut spec);
         Ok(Self { dir, spec })
     }
 

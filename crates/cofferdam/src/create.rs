@@ -281,7 +281,9 @@ impl Keeper<'_> {
     /// The last acts: what engines wait for.
     fn hand_over(&self, upbringing: &Upbringing) -> Result<()> {
         let pid = upbringing.pid();
-        handing::process(pid, self.options.pid_file.as_ref(), self.options.pidfd_socket.as_ref())?;
+        let receiver = cofferdam_plan::pidfd_receiver(&self.bundle.spec);
+        let socket = self.options.pidfd_socket.as_ref().or(receiver.as_ref());
+        handing::process(pid, self.options.pid_file.as_ref(), socket)?;
         match self.until {
             Until::Ready | Until::Prepared => talk::say(upbringing.control(), Point::Ready, None),
             Until::Running => Ok(()),

@@ -13,6 +13,10 @@ use cofferdam_oci::{
 /// Oldest version of the specification whose documents are read.
 const OLDEST: &str = "1.0.0";
 
+/// Annotations, or beginnings of their names, that reach beyond the container: groups of the user's, files that hooks
+/// write to, sockets that are connected to; networks and what is mounted over the root; properties of units.
+const UNSAFE_ANNOTATIONS: [&str; 3] = ["run.oci.", "org.cofferdam.", "org.systemd.property."];
+
 /// The features document of this build.
 ///
 /// ```
@@ -31,8 +35,7 @@ pub fn features() -> Features {
             "io.cofferdam.version".to_owned(),
             env!("CARGO_PKG_VERSION").to_owned(),
         )]),
-        // The user's groups, which may own things on the host, go along into the container.
-        potentially_unsafe_config_annotations: vec!["run.oci.keep_original_groups".to_owned()],
+        potentially_unsafe_config_annotations: owned(&UNSAFE_ANNOTATIONS),
     }
 }
 

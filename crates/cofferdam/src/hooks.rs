@@ -2,7 +2,9 @@
 
 use std::io::{Seek, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 use cofferdam_oci::State;
@@ -25,26 +27,23 @@ pub(crate) fn state_file(state: &State) -> Result<std::fs::File> {
 }
 
 /// Runs hooks one after the other whatever they say: what failed is told at the end.
-pub(crate) fn run_all(
-    hooks: &[HookPlan],
-    kind: &'static str,
-    state: &State,
-    dir: &std::path::Path,
-) -> Vec<Error> {
+pub(crate) fn run_all(hooks: &[HookPlan], kind: &'static str, state: &State, dir: &Path) -> Vec<Error> {
     hooks.iter().filter_map(|hook| one(hook, kind, state, dir).err()).collect()
 }
 
 /// Runs hooks one after the other; the first failure ends it.
-pub(crate) fn run(
-    hooks: &[HookPlan],
-    kind: &'static str,
-    state: &State,
-    dir: &std::path::Path,
-) -> Result<()> {
+pub(crate) fn run(hooks: &[HookPlan], kind: &'static str, state: &State, dir: &Path) -> Result<()> {
     hooks.iter().try_for_each(|hook| one(hook, kind, state, dir))
 }
 
-fn one(hook: &HookPlan, kind: &'static str, state: &State, dir: &std::path::Path) -> Result<()> {
+/// The file that the output of hooks is added to. It is made for the runtime's user alone: hooks may say anything.
+pub(crate) fn open_output(path: &Path) -> Result<std::fs::File> {
+    let mut options = std::fs::File::options();
+    let file = options.create(true).append(true).mode(0o600).open(path);
+    file.map_err(|e| Error::io("opening the file for the output of hooks", path, &e))
+}
+
+fn one(hook: &HookPlan, kind: &'static str, state: &State, dir: &Path) -> Result<()> {
     let error = || {
         Error::new(ErrorKind::Payload, format!("running {kind} hook"))
             .with_object(&hook.path)
@@ -54,11 +53,15 @@ fn one(hook: &HookPlan, kind: &'static str, state: &State, dir: &std::path::Path
     let failed = |detail: String| error().with_detail(detail);
     let said = memfd_create::memfd_create(c"hook", false).map_err(|e| failed(e.to_string()))?;
     let said = std::fs::File::from(OwnedFd::from(said));
-    let copy = || said.try_clone().map(Stdio::from).map_err(|e| failed(e.to_string()));
+    let output = |path: &Option<PathBuf>| match path {
+        Some(path) => open_output(path).map(Stdio::from),
+        None => said.try_clone().map(Stdio::from).map_err(|e| failed(e.to_string())),
+    };
+    let [stdout, stderr] = &hook.output;
     let mut command = Command::new(&hook.path);
     command.arg0(hook.args.first().unwrap_or(&hook.path)).args(hook.args.iter().skip(1)).env_clear();
     command.envs(hook.env.iter().filter_map(|e| e.split_once('='))).current_dir(dir);
-    command.stdin(state_file(state)?).stdout(copy()?).stderr(copy()?);
+    command.stdin(state_file(state)?).stdout(output(stdout)?).stderr(output(stderr)?);
     let mut hook = Helper::start(&mut command).map_err(|e| match e.raw_os_error() {
         Some(errno) => error().with_errno(errno),
         None => failed(e.to_string()),

@@ -13,7 +13,7 @@ use cofferdam_sys::open::{AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 use crate::lower::Inputs;
 use crate::options::Streams;
 use crate::program::c_path;
-use crate::{Error, Result, idmap};
+use crate::{Error, Result, hooks, idmap};
 
 /// Descriptors; they are closed when the child has its own copies.
 #[derive(Debug, Default)]
@@ -23,6 +23,7 @@ pub(crate) struct Opened {
     trees: BTreeMap<usize, OwnedFd>,
     idmaps: BTreeMap<usize, OwnedFd>,
     stdio: Vec<OwnedFd>,
+    hook_output: [Option<OwnedFd>; 2],
     pub(crate) start: Option<OwnedFd>,
     pub(crate) born_in: Option<OwnedFd>,
 }
@@ -41,6 +42,7 @@ impl Opened {
         }
         opened.root(plan)?;
         opened.stdio = streams(stdio)?;
+        opened.hook_output = hook_output(plan)?;
         Ok(opened)
     }
 
@@ -95,6 +97,7 @@ impl Opened {
             idmaps: by_index(&self.idmaps),
             start: self.start.as_ref().map(AsRawFd::as_raw_fd),
             stdio: numbers(&self.stdio),
+            hook_output: self.hook_output.each_ref().map(|fd| fd.as_ref().map_or(-1, AsRawFd::as_raw_fd)),
             ..Inputs::default()
         }
     }
@@ -105,7 +108,9 @@ impl Inputs {
     pub(crate) fn descriptors(&self) -> Vec<i32> {
         let mut all = self.namespaces.clone();
         all.extend(self.root.iter().chain(self.trees.values()).chain(self.idmaps.values()));
-        all.extend(self.start.iter().chain(&self.stdio).chain(std::iter::once(&self.init)));
+        all.extend(
+            self.start.iter().chain(&self.stdio).chain(&self.hook_output).chain(std::iter::once(&self.init)),
+        );
         all.retain(|fd| *fd >= 0);
         all
     }
@@ -119,6 +124,14 @@ fn filled(idmap: &IdmapPlan, plan: &InitPlan) -> IdmapPlan {
         }
         _ => idmap.clone(),
     }
+}
+
+/// What hooks that run inside write to, which only the host's side can name.
+fn hook_output(plan: &InitPlan) -> Result<[Option<OwnedFd>; 2]> {
+    let mut inside = plan.hooks.create_container.iter().chain(&plan.hooks.start_container);
+    let Some([stdout, stderr]) = inside.next().map(|hook| &hook.output) else { return Ok([None, None]) };
+    let open = |path: &Option<std::path::PathBuf>| path.as_deref().map(hooks::open_output).transpose();
+    Ok([open(stdout)?.map(Into::into), open(stderr)?.map(Into::into)])
 }
 
 /// A detached copy, which gets events from the host and sends none.

@@ -221,7 +221,7 @@ fn hint(op: &str, errno: Errno) -> Option<&'static str> {
             "links of the root filesystem lead it into /proc, where nothing may be mounted"
         }
         ("Bind", Errno::EINVAL) => {
-            "a directory is bound onto a directory and a file onto a file; in a user namespace, with all that is mounted below"
+            "a directory is bound onto a directory, and what is not a directory onto a file; in a user namespace, with all that is mounted below"
         }
         ("Chdir", Errno::EXDEV) => "the working directory lies outside the container",
         ("Node", Errno::EPERM) => "device nodes cannot be made in a user namespace",

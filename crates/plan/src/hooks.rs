@@ -2,8 +2,10 @@
 //!
 //! Called by the init plan. See `config.md`, POSIX-platform Hooks.
 
-use cofferdam_oci::{Hook, Hooks, Pointer, Spec};
+use cofferdam_oci::{Hook, Pointer, Spec};
+use std::path::PathBuf;
 
+use crate::annotations;
 use crate::findings::Findings;
 use crate::{HookPlan, HooksPlan};
 
@@ -25,27 +27,35 @@ pub fn known_hooks() -> &'static [&'static str] {
 /// ```
 #[must_use]
 pub fn plan_hooks(spec: &Spec) -> HooksPlan {
-    decide(&spec.hooks, &[], &mut Findings::default())
+    decide(spec, &[], &mut Findings::default())
 }
 
 /// Judges all hooks. `process_env` is what `startContainer` hooks without an environment get.
-pub(crate) fn decide(hooks: &Hooks, process_env: &[String], findings: &mut Findings) -> HooksPlan {
+pub(crate) fn decide(spec: &Spec, process_env: &[String], findings: &mut Findings) -> HooksPlan {
+    let hooks = &spec.hooks;
+    let output = annotations::hook_output(spec, findings);
+    let mut list = |kind: &str, hooks: &[Hook], default_env: &[String]| {
+        let at = Pointer::new("/hooks").key(kind);
+        let all = hooks.iter().enumerate();
+        all.map(|(i, hook)| one(at.index(i), hook, default_env, &output, findings)).collect()
+    };
     HooksPlan {
-        prestart: list("prestart", &hooks.prestart, &[], findings),
-        create_runtime: list("createRuntime", &hooks.create_runtime, &[], findings),
-        create_container: list("createContainer", &hooks.create_container, &[], findings),
-        start_container: list("startContainer", &hooks.start_container, process_env, findings),
-        poststart: list("poststart", &hooks.poststart, &[], findings),
-        poststop: list("poststop", &hooks.poststop, &[], findings),
+        prestart: list("prestart", &hooks.prestart, &[]),
+        create_runtime: list("createRuntime", &hooks.create_runtime, &[]),
+        create_container: list("createContainer", &hooks.create_container, &[]),
+        start_container: list("startContainer", &hooks.start_container, process_env),
+        poststart: list("poststart", &hooks.poststart, &[]),
+        poststop: list("poststop", &hooks.poststop, &[]),
     }
 }
 
-fn list(kind: &str, hooks: &[Hook], default_env: &[String], findings: &mut Findings) -> Vec<HookPlan> {
-    let at = Pointer::new("/hooks").key(kind);
-    hooks.iter().enumerate().map(|(i, hook)| one(at.index(i), hook, default_env, findings)).collect()
-}
-
-fn one(at: Pointer, hook: &Hook, default_env: &[String], findings: &mut Findings) -> HookPlan {
+fn one(
+    at: Pointer,
+    hook: &Hook,
+    default_env: &[String],
+    output: &[Option<PathBuf>; 2],
+    findings: &mut Findings,
+) -> HookPlan {
     if !hook.path.starts_with('/') {
         findings.reject(at.key("path"), format!("{:?} is not an absolute path", hook.path));
     }
@@ -66,6 +76,7 @@ fn one(at: Pointer, hook: &Hook, default_env: &[String], findings: &mut Findings
         args: if hook.args.is_empty() { vec![hook.path.clone()] } else { hook.args.clone() },
         env: if hook.env.is_empty() { default_env.to_vec() } else { hook.env.clone() },
         timeout_ms,
+        output: output.clone(),
         pointer: at,
     }
 }

@@ -424,6 +424,7 @@ pub struct HooksPlan {
 ///     args: vec!["/bin/true".into()],
 ///     env: vec![],
 ///     timeout_ms: Some(5000),
+///     output: [None, None],
 /// };
 /// assert!(hook.path.starts_with('/'));
 /// ```
@@ -439,6 +440,8 @@ pub struct HookPlan {
     pub env: Vec<String>,
     /// Milliseconds it may take; `None` is for ever.
     pub timeout_ms: Option<u64>,
+    /// Files of the host's that its standard output and standard error are added to.
+    pub output: [Option<PathBuf>; 2],
 }
 
 /// A process in an existing container.

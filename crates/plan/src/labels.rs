@@ -50,8 +50,14 @@ fn label(
     Some(label.to_owned())
 }
 
-/// The compiled profile. One that says nothing is none, as for runc.
-pub(crate) fn seccomp(linux: &Linux, facts: &HostFacts, findings: &mut Findings) -> Option<Filter> {
+/// The compiled profile. One that says nothing is none, as for runc. With `known_only`, a name that no architecture
+/// knows is a mistake.
+pub(crate) fn seccomp(
+    linux: &Linux,
+    facts: &HostFacts,
+    known_only: Option<&Pointer>,
+    findings: &mut Findings,
+) -> Option<Filter> {
     let profile = linux.seccomp.as_ref()?;
     if profile.default_action.is_empty() && profile.syscalls.is_empty() {
         return None;
@@ -60,5 +66,12 @@ pub(crate) fn seccomp(linux: &Linux, facts: &HostFacts, findings: &mut Findings)
     if !facts.seccomp {
         findings.lacks(at.clone(), "this kernel has no seccomp filters (CONFIG_SECCOMP_FILTER)");
     }
-    cofferdam_seccomp::compile(profile, &at, facts.arch).map_err(|rejects| findings.extend(rejects)).ok()
+    let filter = cofferdam_seccomp::compile(profile, &at, facts.arch)
+        .map_err(|rejects| findings.extend(rejects))
+        .ok()?;
+    if let (Some(asked_by), unknown @ [_, ..]) = (known_only, filter.unknown_names()) {
+        let message = format!("the seccomp profile names unknown system calls: {}", unknown.join(", "));
+        findings.reject(asked_by.clone(), message);
+    }
+    Some(filter)
 }

@@ -21,6 +21,7 @@
 //! );
 //! ```
 
+mod annotations;
 mod facts;
 mod init;
 mod mount;
@@ -77,6 +78,7 @@ pub use process::{
     AffinityPlan, CapSets, MempolicyPlan, ProcessPlan, RlimitPlan, SchedulerPlan, TerminalPlan,
 };
 
+pub use annotations::{adopt_seccomp_receiver, pidfd_receiver};
 pub use caps::{capability_bit, known_capabilities};
 pub use hooks::{known_hooks, plan_hooks};
 pub use memory_policy::{known_memory_policy_flags, known_memory_policy_modes};

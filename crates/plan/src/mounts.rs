@@ -14,7 +14,7 @@ use crate::findings::Findings;
 use crate::mount_options::MountOptions;
 use crate::scene::Scene;
 use crate::{BindOpen, FsParam, HostPath, IdmapPlan, InPath, MountKind, MountPlan, OwnFile};
-use crate::{cgroup_mount, idmaps, proc_mount};
+use crate::{annotations, cgroup_mount, idmaps, proc_mount};
 
 /// Judges all mounts.
 pub(crate) fn decide(scene: &Scene<'_>, findings: &mut Findings) -> Vec<MountPlan> {
@@ -216,7 +216,8 @@ fn params(scene: &Scene<'_>, fstype: &str, options: &MountOptions, target: &InPa
     params.extend(options.params.iter().cloned());
     // These label their own files, or take no label.
     if !matches!(fstype, "proc" | "sysfs" | "mqueue") {
-        params.extend(scene.mount_label().map(|label| FsParam::text("context", label)));
+        let option = annotations::context_option(scene.spec);
+        params.extend(scene.mount_label().map(|label| FsParam::text(option, label)));
     }
     params
 }

@@ -2,11 +2,12 @@
 
 use cofferdam_oci::{Linux, Namespace, Pointer, Process, Reject, Spec};
 
+use crate::annotations::{fails_on_unknown_calls, keeps_groups};
 use crate::caps::Available;
 use crate::findings::Findings;
 use crate::idmaps::Mapped;
 use crate::plan_init::keyring;
-use crate::plan_process::{self, Surroundings, keeps_groups};
+use crate::plan_process::{self, Surroundings};
 use crate::user::Groups;
 use crate::{ExecOptions, ExecPlan, HostFacts, IdMaps, Setgroups};
 
@@ -48,6 +49,7 @@ pub fn plan_exec(
         available: Available::new(facts, options.user_namespace),
         mapped: Mapped(maps.as_ref()),
         groups,
+        known_calls_only: fails_on_unknown_calls(spec),
     };
     let process = plan_process::decide(&complete(process, spec), &around, &mut findings);
     Ok(ExecPlan {

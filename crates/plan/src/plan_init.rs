@@ -2,10 +2,11 @@
 
 use cofferdam_oci::{Linux, Pointer, Reject, Spec};
 
+use crate::annotations::{self, keeps_groups};
 use crate::bits::{CAP_SETGID, CLONE_NEWNET, CLONE_NEWUSER};
 use crate::caps::Available;
 use crate::findings::Findings;
-use crate::plan_process::{Surroundings, keeps_groups};
+use crate::plan_process::Surroundings;
 use crate::scene::Scene;
 use crate::user::Groups;
 use crate::{AffinityPlan, HostFacts, InitPlan, Options, ProcessPlan, Setgroups};
@@ -44,6 +45,7 @@ pub fn plan_init(spec: &Spec, facts: &HostFacts, options: &Options) -> Result<In
     let linux = spec.linux.as_ref().unwrap_or(&none);
     let spaces = namespaces::decide(linux, facts, &mut findings);
     let id_maps = idmaps::decide(linux, &spaces, facts, &mut findings);
+    annotations::check(spec, &mut findings);
     let scene = Scene { spec, linux, facts, options, spaces, id_maps };
     let plan = decide(&scene, &mut findings);
     let warnings = findings.finish()?;
@@ -57,7 +59,7 @@ fn decide(scene: &Scene<'_>, findings: &mut Findings) -> Option<InitPlan> {
     let root = root::decide(scene, findings);
     let process = process(scene, findings);
     let process_env = process.as_ref().map(|p| p.env.as_slice()).unwrap_or_default();
-    let hooks = hooks::decide(&scene.spec.hooks, process_env, findings);
+    let hooks = hooks::decide(spec, process_env, findings);
     let mounts = mounts::decide(scene, findings);
     let (devices, symlinks) = devices::decide(scene, &mounts, findings);
     let (masked_paths, readonly_paths) = hidden::decide(scene, findings);
@@ -112,6 +114,7 @@ fn process(scene: &Scene<'_>, findings: &mut Findings) -> Option<ProcessPlan> {
         available: Available::new(scene.facts, scene.spaces.own(CLONE_NEWUSER)),
         mapped: scene.mapped(),
         groups: groups(scene),
+        known_calls_only: annotations::fails_on_unknown_calls(scene.spec),
     };
     let mut process = process.clone();
     if scene.options.notify_socket {

@@ -2,7 +2,7 @@
 //!
 //! Called by [`crate::plan_init`] and [`crate::plan_exec`], which decide what differs.
 
-use cofferdam_oci::{Linux, Pointer, Process, Reject, Spec};
+use cofferdam_oci::{Linux, Pointer, Process, Reject};
 
 use crate::caps::Available;
 use crate::findings::Findings;
@@ -21,6 +21,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) available: Available,
     pub(crate) mapped: Mapped<'a>,
     pub(crate) groups: Groups,
+    /// What asks for a seccomp profile in which every name is known.
+    pub(crate) known_calls_only: Option<Pointer>,
 }
 
 /// Judges the process.
@@ -55,7 +57,7 @@ pub(crate) fn decide(process: &Process, around: &Surroundings<'_>, findings: &mu
             .map_or_else(AffinityPlan::default, |asked| scheduling::affinity(at, asked, findings)),
         memory_policy: linux.memory_policy.as_ref().and_then(|p| memory_policy::decide(p, findings)),
         personality: linux.personality.as_ref().and_then(|p| scheduling::personality(p, findings)),
-        seccomp: labels::seccomp(linux, facts, findings),
+        seccomp: labels::seccomp(linux, facts, around.known_calls_only.as_ref(), findings),
     }
 }
 
@@ -97,10 +99,4 @@ fn oom_score_adj(at: &Pointer, asked: Option<i64>, findings: &mut Findings) -> O
         findings.reject(at.key("oomScoreAdj"), format!("{asked} is not between -1000 and 1000"));
     }
     found
-}
-
-/// `run.oci.keep_original_groups` (crun): for rootless containers whose files belong to a group of the
-/// user's that is not mapped.
-pub(crate) fn keeps_groups(spec: &Spec) -> bool {
-    spec.annotations.get("run.oci.keep_original_groups").is_some_and(|value| value != "0")
 }

@@ -104,6 +104,17 @@ fn mounts_are_labelled_where_file_systems_take_labels() {
 }
 
 #[test]
+fn the_type_of_a_mounts_context_is_that_of_the_annotation() {
+    let facts = HostFacts { selinux: true, ..HostFacts::typical() };
+    let document = with(&[
+        ("/annotations", json!({"run.oci.mount_context_type": "rootcontext"})),
+        ("/linux/mountLabel", json!("u:r:t:s0")),
+        ("/mounts/-", json!({"destination": "/t", "type": "tmpfs"})),
+    ]);
+    assert_eq!(params(&plan(&document, &facts).unwrap().mounts[1].kind), ["rootcontext=u:r:t:s0"]);
+}
+
+#[test]
 fn the_parent_opens_what_a_user_namespace_may_not_see() {
     let bind = json!({"destination": "/a", "source": "/b", "options": ["bind"]});
     let mut changes = in_user_namespace();

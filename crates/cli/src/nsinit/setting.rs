@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::log::Log;
+use crate::log::{Level, Log};
 
 /// Where containers are kept that have a name, for root.
 const ROOT: &str = "/var/run/nsinit";
@@ -59,7 +59,7 @@ impl Setting {
         let file = global.log_file.or_else(|| variable("log"));
         let log = match (&file, global.debug) {
             (None, false) => context.log.clone(),
-            (file, debug) => Log::open(file.as_deref(), "text", debug)?,
+            (file, debug) => Log::open(file.as_deref(), "text", Level::new(None, debug)?)?,
         };
         Ok(Self {
             log,

@@ -43,6 +43,8 @@ pub(crate) struct Inputs {
     pub(crate) idmaps: std::collections::BTreeMap<usize, i32>,
     /// The socket on which `start` is awaited; none when the program runs at once.
     pub(crate) start: Option<i32>,
+    /// Where what hooks inside say goes: standard output, standard error.
+    pub(crate) hook_output: [i32; 2],
     /// What becomes standard input, output and error; empty leaves them.
     pub(crate) stdio: Vec<i32>,
     /// A writable layer over the root, if there is one.
@@ -73,6 +75,7 @@ impl Default for Inputs {
             trees: std::collections::BTreeMap::new(),
             idmaps: std::collections::BTreeMap::new(),
             start: None,
+            hook_output: [-1; 2],
             stdio: Vec::new(),
             overlay: None,
             first_ids: (0, 0),
@@ -129,7 +132,7 @@ pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
     hooks(&mut p, plan, inputs);
     seal(&mut p, plan, inputs);
     process::labels(&mut p, &plan.process);
-    process::forget(&mut p, inputs.start.into_iter().collect(), plan.preserve_fds);
+    process::forget(&mut p, kept_for_start(plan, inputs), plan.preserve_fds);
     p.own("hiding from other processes", Op::Dumpable { on: false });
     if inputs.prepared {
         prepared::wait(&mut p, plan);
@@ -183,7 +186,7 @@ fn needs_successor(plan: &InitPlan) -> bool {
 fn begin(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
     let mut keep: Vec<i32> = inputs.namespaces.clone();
     keep.extend(inputs.root.iter().chain(inputs.trees.values()).chain(inputs.idmaps.values()));
-    keep.extend(inputs.start.iter().chain(inputs.stdio.iter()));
+    keep.extend(inputs.start.iter().chain(inputs.stdio.iter()).chain(&inputs.hook_output));
     keep_only(p, keep, plan.preserve_fds, inputs.ignored_signals);
     // Whoever shares a joined namespace with us must not trace us or look at what we hold.
     if !plan.join.is_empty() {
@@ -306,6 +309,13 @@ fn working_directory(p: &mut Program, plan: &InitPlan) {
     }
 }
 
+/// What is needed once the host is let go of.
+fn kept_for_start(plan: &InitPlan, inputs: &Inputs) -> Vec<i32> {
+    let output =
+        inputs.hook_output.into_iter().filter(|fd| *fd >= 0 && !plan.hooks.start_container.is_empty());
+    inputs.start.into_iter().chain(output).collect()
+}
+
 /// The parent makes the network and runs the runtime's hooks; createContainer's run here: everything is mounted, nothing is
 /// hidden or read-only yet, and the old root is still there to be found.
 fn hooks(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
@@ -315,7 +325,7 @@ fn hooks(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
         p.own("waiting for hooks", Op::Meet { point: Point::Hooks.number() });
     }
     for hook in &h.create_container {
-        start::hook(p, "running createContainer hook", hook);
+        start::hook(p, "running createContainer hook", hook, inputs.hook_output);
     }
 }
 

@@ -43,6 +43,8 @@ fn beside(p: &mut Program, mount: &MountPlan, inputs: &Inputs, after: bool) {
             env: List::new(&env),
             directory: &c_string(command.directory.as_str()),
             timeout: 0,
+            stdout: -1,
+            stderr: -1,
         };
         p.step("running the command of a mount", &command.path, &mount.pointer, op);
     }

@@ -30,7 +30,8 @@ pub(crate) fn program(plan: &InitPlan, process: &ProcessPlan) -> Program {
         None => p.own("setting up standard input and output", Op::TakeStreams {}),
     }
     process::user(&mut p, process);
-    start::hooks(&mut p, plan);
+    // Files of the host's do not wait with it.
+    start::hooks(&mut p, plan, [-1; 2]);
     process::last(&mut p, process, plan.preserve_fds);
     p
 }
