@@ -19,6 +19,7 @@ mod nsenter;
 mod options;
 mod profile;
 mod report;
+mod shim;
 mod storm;
 mod tasks;
 mod warm;
@@ -71,6 +72,9 @@ fn bench(options: &Options, dir: &std::path::Path) -> Result<(), String> {
     }
     if options.storm {
         return storm::run(options, dir);
+    }
+    if options.shim {
+        return shim::run(options, dir);
     }
     let bundles = bundle::Bundles::make(dir)?;
     let contestants = contestant::find(options, dir, &bundles)?;

@@ -6,6 +6,7 @@ const USAGE: &str =
     "usage: cofferdam-bench [--quick] [--library] [--seed N] [--cofferdam PATH] [--json FILE] [--svg FILE]
        cofferdam-bench network [--quick] [--seed N] [--cofferdam PATH]
        cofferdam-bench storm [--quick] [--seed N] [--cofferdam PATH] [--count N] [--systemd]
+       cofferdam-bench shim [--quick] [--cofferdam PATH]
        cofferdam-bench nsenter
 
   --quick           fewer runs: a first impression in about half a minute
@@ -18,6 +19,7 @@ const USAGE: &str =
   storm             containers made and removed at once, by each runtime in turn
   --count N         how many at once (100)
   --systemd         their cgroups by systemd, where it is the first process
+  shim              containerd's shims: start latency, and memory while idle; ours is found beside the command
   nsenter           calls a second into another process's namespaces, in the ways there are";
 
 /// What the caller asked for.
@@ -37,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) storm: bool,
     pub(crate) count: usize,
     pub(crate) systemd: bool,
+    /// The one of containerd's shims.
+    pub(crate) shim: bool,
     /// The library only.
     pub(crate) library: bool,
     pub(crate) json: Option<PathBuf>,
@@ -58,6 +62,7 @@ impl Options {
             storm: false,
             count: 100,
             systemd: false,
+            shim: false,
             library: false,
             json: None,
             svg: None,
@@ -81,6 +86,7 @@ impl Options {
                     options.count =
                         value()?.parse().map_err(|_| format!("--count takes a number\n{USAGE}"))?
                 }
+                "shim" => options.shim = true,
                 "--library" => options.library = true,
                 "--json" => options.json = Some(value()?.into()),
                 "--svg" => options.svg = Some(value()?.into()),

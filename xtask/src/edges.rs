@@ -70,6 +70,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "cofferdam-tests",
         ],
     ),
+    ("cofferdam-shim", &["cofferdam", "cofferdam-sys"]),
     // cofferdam-sys for the start of the program alone.
     ("cofferdam-cli", &["cofferdam", "cofferdam-nsenter", "cofferdam-nsinit", "cofferdam-sys"]),
     // The examples are what anybody could write: the public API, and nothing below it.

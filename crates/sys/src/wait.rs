@@ -2,6 +2,8 @@
 
 use crate::{Errno, Result, nr};
 
+const P_ALL: u32 = 0;
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -57,8 +59,46 @@ pub fn wait_pidfd(pidfd: i32, now: bool, keep: bool) -> Result<Option<Ended>> {
 /// }
 /// ```
 pub fn reap_any() -> Result<Option<(i32, Ended)>> {
-    const P_ALL: u32 = 0;
     waitid(P_ALL, 0, true, false)
+}
+
+/// Gives the id of any child that has ended, without reaping it or waiting.
+/// <https://man7.org/linux/man-pages/man2/waitid.2.html>
+///
+/// # Errors
+/// `ECHILD` when there are none.
+///
+/// ```no_run
+/// use cofferdam_sys::wait::*;
+/// while let Ok(Some((pid, _))) = peek_any() {
+///     reap(pid)?;
+/// }
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
+pub fn peek_any() -> Result<Option<(i32, Ended)>> {
+    waitid(P_ALL, 0, true, true)
+}
+
+/// Reaps this child, if it has ended. <https://man7.org/linux/man-pages/man2/waitid.2.html>
+///
+/// # Errors
+/// `ECHILD` when it is no child of ours or already reaped.
+///
+/// ```
+/// use cofferdam_sys::wait::*;
+/// let child = std::process::Command::new("false").spawn().unwrap();
+/// let pid = child.id().try_into().unwrap();
+/// let ended = loop {
+///     match reap(pid).unwrap() {
+///         Some(ended) => break ended,
+///         None => std::thread::yield_now(),
+///     }
+/// };
+/// assert_eq!(ended, Ended::Exited(1));
+/// ```
+pub fn reap(pid: i32) -> Result<Option<Ended>> {
+    const P_PID: u32 = 1;
+    waitid(P_PID, pid, true, false).map(|e| e.map(|(_, ended)| ended))
 }
 
 fn waitid(kind: u32, id: i32, now: bool, keep: bool) -> Result<Option<(i32, Ended)>> {
