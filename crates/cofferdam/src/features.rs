@@ -3,8 +3,6 @@
 //! Called by the command line. Says what is built in, not what this host has; the one exception is
 //! `supportedFlags` of seccomp, which the specification wants to be about the kernel too.
 
-use std::collections::BTreeMap;
-
 use cofferdam_oci::{
     CgroupFeature, EnabledFeature, Features, IntelRdtFeature, LinuxFeatures, MemoryPolicyFeature,
     MountExtensions, SPEC_VERSION, SeccompFeature,
@@ -25,16 +23,18 @@ const UNSAFE_ANNOTATIONS: [&str; 3] = ["run.oci.", "org.cofferdam.", "org.system
 /// ```
 #[must_use]
 pub fn features() -> Features {
+    // Engines look for runc's.
+    let annotations = [
+        ("io.cofferdam.version", env!("CARGO_PKG_VERSION")),
+        ("org.opencontainers.runc.checkpoint.enabled", "true"),
+    ];
     Features {
         oci_version_min: OLDEST.to_owned(),
         oci_version_max: SPEC_VERSION.to_owned(),
         hooks: owned(cofferdam_plan::known_hooks()),
         mount_options: owned(&cofferdam_plan::known_mount_options()),
         linux: Some(linux()),
-        annotations: BTreeMap::from([(
-            "io.cofferdam.version".to_owned(),
-            env!("CARGO_PKG_VERSION").to_owned(),
-        )]),
+        annotations: annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
         potentially_unsafe_config_annotations: owned(&UNSAFE_ANNOTATIONS),
     }
 }

@@ -20,6 +20,9 @@ const HARMLESS: &[&str] = &[
     "Can't get process cgroup",
     "tun: Can't create tun",
     "Failed getting security.selinux",
+    "Dumping FAILED",
+    "Restoring FAILED",
+    "failed with -1",
 ];
 
 /// The first things that the log at this path calls errors, without time, file and line; at most three. Nothing where
@@ -74,7 +77,15 @@ pub fn hint(causes: &[String]) -> Option<&'static str> {
         ("External unix", "--ext-unix-sk allows Unix sockets whose other end is outside"),
         ("Some file locks are hold", "--file-locks dumps and restores file locks"),
         ("file locks are hold by dumping tasks", "--file-locks dumps and restores file locks"),
-        ("--link-remap", "--link-remap gives files that were removed a name for the time being"),
+        ("link-remap", "--link-remap gives files that were removed a name for the time being"),
+        (
+            "kerndat_tcp_repair failed",
+            "the network namespace that criu is started in needs its loopback device up",
+        ),
+        (
+            "Can't get 1:16 opt",
+            "this CRIU is older than the kernel (sockets are others since Linux 6.16): use a newer one",
+        ),
         ("is a tty", "--shell-job allows a terminal that is the caller's"),
         ("shell-job", "--shell-job allows a terminal that is the caller's"),
         ("session leader", "--shell-job allows a session and a terminal that are the caller's"),
