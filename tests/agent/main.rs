@@ -3,6 +3,7 @@
 
 mod crowded;
 mod killed;
+mod limits;
 mod outside;
 mod rules;
 mod served;

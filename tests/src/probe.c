@@ -3,6 +3,9 @@
 //   facts                       everything known about this process
 //   call NR [ARG...]            raw system call; prints `ok=VALUE` or `errno=NAME`; @TEXT is a pointer to TEXT
 //   newmount FSTYPE TARGET      mounts by fsopen, fsconfig, fsmount and move_mount; says which failed
+//   treemount SOURCE TARGET     mounts a read-only copy by open_tree, mount_setattr and move_mount; says which failed
+//   pick TARGET KEY VALUE       changes a file system by fspick and fsconfig; says which failed
+//   sends ALLOWED REFUSED       messages to two ports of 127.0.0.1, over a unix socket, and broken ones
 //   call32 NR                   the same through int 0x80 (the i386 table)
 //   threadcall NR               the call in a second thread; prints `survived` when the first one lives
 //   alarmcall NR                the call with SIGALRM arriving meanwhile (handler without SA_RESTART)
@@ -177,6 +180,120 @@ static int newmount(const char *type, const char *target) {
     long mount = syscall(SYS_fsmount, fs, 0, 2 /* MOUNT_ATTR_NOSUID */);
     if (mount < 0) return printf("fsmount "), answer(mount);
     return printf("move_mount "), answer(syscall(SYS_move_mount, mount, "", AT_FDCWD, target, from_empty_path));
+}
+
+static int treemount(const char *source, const char *target) {
+    struct { uint64_t set, clear, propagation, userns; } attr = {1, 0, 0, 0}, back = {0, 1, 0, 0};
+    long tree = syscall(SYS_open_tree, AT_FDCWD, source, 1 /* OPEN_TREE_CLONE */);
+    if (tree < 0) return printf("open_tree "), answer(tree);
+    if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0)
+        return printf("mount_setattr "), answer(-1);
+    if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &back, sizeof back) < 0) printf("kept ");
+    return printf("move_mount "), answer(syscall(SYS_move_mount, tree, "", AT_FDCWD, target, 4));
+}
+
+static int pick(const char *target, const char *key, const char *value) {
+    long fs = syscall(SYS_fspick, AT_FDCWD, target, 1);
+    if (fs < 0) return printf("fspick "), answer(fs);
+    if (syscall(SYS_fsconfig, fs, 1, key, value, 0) < 0) return printf("fsconfig "), answer(-1);
+    return printf("reconfigure "), answer(syscall(SYS_fsconfig, fs, 7, NULL, NULL, 0));
+}
+
+static struct sockaddr_in port(const char *number) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(atoi(number))};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return at;
+}
+
+static struct sockaddr_in flipped;
+static volatile int over;
+
+static void *flip(void *ports) {
+    for (unsigned n = 0; !over; n++) flipped = ((struct sockaddr_in *)ports)[n & 1];
+    return 0;
+}
+
+static int waiting(int socket) {
+    char byte[64];
+    int count = 0;
+    while (recv(socket, byte, sizeof byte, MSG_DONTWAIT) >= 0) count++;
+    return count;
+}
+
+// A descriptor and credentials over a pair of unix sockets.
+static void over_unix(void) {
+    int pair[2], ends[2], on = 1, got = -1;
+    struct ucred who = {0};
+    char word[4] = "", control[256] = "", x = 'x';
+    struct iovec data = {&x, 1}, room = {word, sizeof word};
+    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair);
+    setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+    if (pipe(ends)) return;
+    struct msghdr m = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(sizeof(int))};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(c), &ends[1], sizeof(int));
+    printf("rights "), answer(sendmsg(pair[0], &m, 0));
+    struct msghdr r = {.msg_iov = &room, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    recvmsg(pair[1], &r, MSG_DONTWAIT);
+    for (c = CMSG_FIRSTHDR(&r); c; c = CMSG_NXTHDR(&r, c)) {
+        if (c->cmsg_type == SCM_RIGHTS) memcpy(&got, CMSG_DATA(c), sizeof got);
+        if (c->cmsg_type == SCM_CREDENTIALS) memcpy(&who, CMSG_DATA(c), sizeof who);
+    }
+    printf("mine=%d arrived=%d\n", who.pid == getpid() && who.uid == getuid(), write(got, "y", 1) == 1 && read(ends[0], word, 1) == 1);
+}
+
+static int sends(const char *good, const char *bad) {
+    struct sockaddr_in to[2] = {port(good), port(bad)};
+    int from = socket(AF_INET, SOCK_DGRAM, 0), at[2];
+    for (int i = 0; i < 2; i++) {
+        at[i] = socket(AF_INET, SOCK_DGRAM, 0);
+        if (bind(at[i], (void *)&to[i], sizeof to[i])) return answer(-1);
+    }
+    struct iovec parts[2] = {{"ab", 2}, {"cd", 2}};
+    struct msghdr m = {.msg_name = &to[0], .msg_namelen = sizeof to[0], .msg_iov = parts, .msg_iovlen = 2};
+    char said[8] = "";
+    printf("sendmsg "), answer(sendmsg(from, &m, 0));
+    if (recv(at[0], said, 7, MSG_DONTWAIT) > 0) printf("heard %s\n", said);
+    m.msg_name = &to[1];
+    printf("refused "), answer(sendmsg(from, &m, 0));
+    struct mmsghdr many[4] = {{.msg_hdr = m}, {.msg_hdr = m}, {.msg_hdr = m}, {.msg_hdr = m}};
+    for (int i = 0; i < 4; i++) many[i].msg_hdr.msg_name = &to[i == 2];
+    printf("sendmmsg "), answer(sendmmsg(from, many, 4, 0));
+    printf("told=%u,%u heard=%d\n", many[0].msg_len, many[1].msg_len, waiting(at[0]));
+    over_unix();
+
+    m.msg_name = &to[0];
+    printf("pipe "), answer(sendmsg(0, &m, 0));
+    struct msghdr odd = m;
+    odd.msg_iovlen = 2000;
+    printf("parts "), answer(sendmsg(from, &odd, 0));
+    odd = m, odd.msg_iov = (void *)8;
+    printf("vector "), answer(sendmsg(from, &odd, 0));
+    parts[1].iov_base = (void *)8;
+    printf("data "), answer(sendmsg(from, &m, 0));
+    parts[1].iov_base = "cd";
+    uint64_t lies[4] = {~0ull, 0, 0, 0};
+    odd = m, odd.msg_control = lies, odd.msg_controllen = sizeof lies;
+    printf("control "), answer(sendmsg(from, &odd, 0));
+    struct { uint64_t length; int level, kind; uint64_t value; } mark = {24, SOL_SOCKET, SO_MARK, 7};
+    odd.msg_control = &mark, odd.msg_controllen = sizeof mark;
+    printf("mark "), answer(sendmsg(from, &odd, 0));
+    printf("zerocopy "), answer(sendmsg(from, &m, MSG_ZEROCOPY));
+    waiting(at[0]);
+
+    pthread_t thread;
+    flipped = to[0];
+    pthread_create(&thread, 0, flip, to);
+    m.msg_name = &flipped;
+    int sent = 0;
+    for (int i = 0; i < 300; i++) sent += sendmsg(from, &m, 0) > 0, waiting(at[0]);
+    over = 1;
+    pthread_join(thread, 0);
+    printf("sent=%d strayed=%d\n", sent > 0, waiting(at[1]));
+    if (connect(from, (void *)&to[0], sizeof to[0])) return answer(-1);
+    printf("connected "), answer(send(from, "x", 1, 0));
+    return 0;
 }
 
 static int call32(long nr) {
@@ -360,6 +477,9 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "call")) return call(argc - 2, argv + 2);
     if (!strcmp(what, "call32")) return call32(atol(argv[2]));
     if (!strcmp(what, "newmount") && argc > 3) return newmount(argv[2], argv[3]);
+    if (!strcmp(what, "treemount") && argc > 3) return treemount(argv[2], argv[3]);
+    if (!strcmp(what, "pick") && argc > 4) return pick(argv[2], argv[3], argv[4]);
+    if (!strcmp(what, "sends") && argc > 3) return sends(argv[2], argv[3]);
     if (!strcmp(what, "threadcall")) return threadcall(atol(argv[2]));
     if (!strcmp(what, "alarmcall")) return alarmcall(atol(argv[2]));
     if (!strcmp(what, "filterflags")) return filterflags(atoi(argv[2]));

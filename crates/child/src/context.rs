@@ -129,7 +129,7 @@ impl Context {
 
     /// Whether the process is another at the moment.
     pub(crate) fn is_another(&self) -> bool {
-        self.itself.as_ref().is_some_and(Itself::is_away)
+        self.itself.as_ref().is_some_and(Itself::is_acting)
     }
 
     pub(crate) fn root(&self) -> Result<i32> {

@@ -11,7 +11,7 @@ use cofferdam_sys::{Errno, Fd, Result, dirs, mknodat, open, stat};
 use crate::context::{Context, Done, Path};
 use crate::frame::{DESCRIPTOR, Frame};
 use crate::op::Op;
-use crate::procfs;
+use crate::{procfs, serve};
 
 const CHUNK: usize = 16 << 10;
 
@@ -108,8 +108,36 @@ pub(crate) fn attribute(c: &mut Context, op: &Op<'_>) -> Done {
     Ok(procfs::set_attribute(c, &there, name, value, flags)?)
 }
 
-pub(crate) fn mode(c: &Context, path: &CStr, mode: u32) -> Done {
-    Ok(procfs::chmod(c, &find(path, open::O_PATH)?, mode)?)
+pub(crate) fn mode(c: &mut Context, path: &CStr, mode: u32, follow: bool) -> Done {
+    let there = match path.is_empty() {
+        true => serve::first(c)?,
+        false => find(path, open::O_PATH | if follow { 0 } else { open::O_NOFOLLOW })?,
+    };
+    Ok(procfs::chmod(c, &there, mode)?)
+}
+
+/// `name/` is a directory, or refused as one that is none.
+pub(crate) fn unlink(path: &CStr, flags: u32) -> Done {
+    let mut name = Path::new();
+    let parent = parent(path, &mut name)?;
+    if path.to_bytes().ends_with(b"/") {
+        name.push(b"/")?;
+    }
+    Ok(dirs::unlinkat(parent.raw(), name.c_str()?, flags)?)
+}
+
+/// What a path leads to, or what the first descriptor names, if it is empty.
+pub(crate) fn place(c: &mut Context, path: &CStr) -> Result<Fd> {
+    if path.is_empty() { serve::first(c) } else { find(path, open::O_PATH) }
+}
+
+/// Puts a descriptor before those that came along.
+pub(crate) fn becomes_first(c: &mut Context, fd: Fd) -> Done {
+    c.received.rotate_right(1);
+    if let Some(slot) = c.received.first_mut() {
+        *slot = Some(fd);
+    }
+    Ok(())
 }
 
 /// Regular files only: what opening or reading anything else does is not known beforehand.

@@ -1,13 +1,13 @@
-//! Being another process for the length of one program: its root, working directory, umask, ids and capabilities,
-//! taken for it and given back.
+//! Being another process for the length of one program: its root, working directory, umask, ids and capabilities.
 //!
 //! Called by the loop and by `serve`. The process stays what it can be: permitted capabilities, real and saved ids
 //! are not touched, so that it can become itself again. It is never anything in between: whatever fails on the
-//! way back ends it.
+//! way back ends it. Places are left with the program, since nobody could unmount where we are; ids, capabilities and
+//! umask are kept for the next program, which is mostly for the same process, and given back before any other.
 
-use cofferdam_sys::{Errno, Fd, Result, capset, dirs, open, prctl, setns, setuid};
+use cofferdam_sys::{Errno, Fd, Result, capset, dirs, open, prctl, sched, setns, setuid, stat};
 
-use crate::context::{Context, Done};
+use crate::context::{Buffer, Context, Done};
 use crate::here;
 use crate::op::Op;
 use crate::serve;
@@ -16,77 +16,165 @@ use crate::serve;
 #[derive(Debug)]
 pub(crate) struct Itself {
     root: Fd,
+    /// Inode and mount of the root.
+    place: (u64, u64),
     uid: u32,
     gid: u32,
     permitted: u64,
     inheritable: u64,
-    /// Whether it is somebody else at the moment.
+    /// Whether a program runs as another.
+    acting: bool,
+    /// Whether the root is another's.
+    moved: bool,
+    /// Whether ids, capabilities and umask are, and whose, if they are wholly.
     away: bool,
+    rights: Option<Rights>,
     /// Whether it has supplementary groups that are not its own; by itself it has none.
     groups: bool,
+    /// The processor that it keeps to, and the one that it was asked to keep to.
+    processor: u32,
+    wanted: u32,
+}
+
+/// What is kept for the next program.
+#[derive(Debug)]
+struct Rights {
+    umask: u32,
+    uid: u32,
+    gid: u32,
+    effective: u64,
+    groups: Buffer<128>,
 }
 
 impl Itself {
-    pub(crate) const fn is_away(&self) -> bool {
-        self.away
+    pub(crate) const fn is_acting(&self) -> bool {
+        self.acting
+    }
+
+    fn has(&self, op: &Op<'_>) -> bool {
+        let Op::HereAs { umask, uid, gid, groups, effective, .. } = *op else { return false };
+        self.rights.as_ref().is_some_and(|r| {
+            (r.umask, r.uid, r.gid, r.effective, r.groups.bytes()) == (umask, uid, gid, effective, groups)
+        })
     }
 }
 
 pub(crate) fn become_another(c: &mut Context, op: &Op<'_>) -> Done {
-    let Op::HereAs { umask, uid, gid, set_groups, groups, effective } = *op else {
+    let Op::HereAs { umask, uid, gid, set_groups, groups, effective, processor } = *op else {
         return Err(Errno::ENOSYS.into());
     };
     let (root, cwd) = (serve::first(c)?, serve::first(c)?);
-    let (permitted, inheritable) = leaving(c, set_groups, groups)?;
-    here::join_root(root.raw())?;
-    here::join_cwd(cwd.raw())?;
-    setns::umask(umask);
-    setuid::set_effective_group(gid)?;
-    setuid::set_effective_user(uid)?;
-    capset::capset(permitted, permitted & effective, inheritable)?;
-    // Changing ids may have made it traceable (/proc/sys/fs/suid_dumpable).
-    Ok(prctl::set_dumpable(false)?)
-}
-
-/// From here on there is a way back to be gone. Gives what it may be at most.
-fn leaving(c: &mut Context, set_groups: bool, groups: &[u8]) -> Result<(u64, u64)> {
-    if c.itself.is_none() {
-        let root = open::open(c"/", open::O_PATH | open::O_DIRECTORY)?;
-        let ((uid, gid), (permitted, _, inheritable)) = (setuid::effective(), capset::capget()?);
-        c.itself = Some(Itself { root, uid, gid, permitted, inheritable, away: false, groups: set_groups });
+    let itself = itself(c, set_groups)?;
+    (itself.acting, itself.wanted) = (true, processor);
+    let there = stat::stat(root.raw())?;
+    // Before Linux 5.8 mounts cannot be told apart.
+    let elsewhere = (there.ino, there.mount) != itself.place || there.mount == 0;
+    // Its own working directory may be one that the other could not enter by now.
+    if !elsewhere && itself.has(op) && here::join_cwd(cwd.raw()).is_ok() {
+        return Ok(());
     }
-    let itself = c.itself.as_mut().ok_or(Errno::EBADF)?;
+    itself.again();
     itself.away = true;
     // The supervisor's own groups, at the first time, and the last one's go.
     if set_groups && (itself.groups || !groups.is_empty()) {
         setuid::setgroups(groups)?;
         itself.groups = !groups.is_empty();
     }
-    Ok((itself.permitted, itself.inheritable))
+    if elsewhere {
+        itself.moved = true;
+        here::join_root(root.raw())?;
+    }
+    here::join_cwd(cwd.raw())?;
+    setns::umask(umask);
+    setuid::set_effective_group(gid)?;
+    setuid::set_effective_user(uid)?;
+    capset::capset(itself.permitted, itself.permitted & effective, itself.inheritable)?;
+    // Changing ids may have made it traceable (/proc/sys/fs/suid_dumpable).
+    prctl::set_dumpable(false)?;
+    let mut known = Buffer::new();
+    // More groups than there is room for are set again each time.
+    itself.rights =
+        known.push(groups).is_ok().then_some(Rights { umask, uid, gid, effective, groups: known });
+    Ok(())
 }
 
-/// Is itself again, or ends.
+/// From here on there is a way back.
+fn itself(c: &mut Context, set_groups: bool) -> Result<&mut Itself> {
+    if c.itself.is_none() {
+        let root = open::open(c"/", open::O_PATH | open::O_DIRECTORY)?;
+        let place = stat::stat(root.raw()).map(|stat| (stat.ino, stat.mount))?;
+        let ((uid, gid), (permitted, _, inheritable)) = (setuid::effective(), capset::capget()?);
+        c.itself = Some(Itself {
+            root,
+            place,
+            uid,
+            gid,
+            permitted,
+            inheritable,
+            acting: false,
+            moved: false,
+            away: false,
+            rights: None,
+            groups: set_groups,
+            processor: u32::MAX,
+            wanted: u32::MAX,
+        });
+    }
+    c.itself.as_mut().ok_or(Errno::EBADF)
+}
+
+/// After a program: leaves the other's places, or is itself again.
+pub(crate) fn leave(c: &mut Context) {
+    let Some(itself) = c.itself.as_mut().filter(|itself| itself.acting) else { return };
+    itself.acting = false;
+    if itself.moved || itself.rights.is_none() || dirs::fchdir(itself.root.raw()).is_err() {
+        itself.again();
+    }
+}
+
+/// Before a program that is nobody else's.
 pub(crate) fn become_itself(c: &mut Context) {
-    let Some(itself) = c.itself.as_mut().filter(|itself| itself.away) else { return };
-    if back(itself).is_err() {
-        setns::exit(1);
+    if let Some(itself) = c.itself.as_mut() {
+        itself.again();
     }
-    itself.away = false;
 }
 
-fn back(itself: &mut Itself) -> Result<()> {
-    let Itself { permitted, inheritable, .. } = *itself;
-    capset::capset(permitted, permitted, inheritable)?;
-    setuid::set_effective_user(itself.uid)?;
-    setuid::set_effective_group(itself.gid)?;
-    // Becoming another user than root takes them away.
-    capset::capset(permitted, permitted, inheritable)?;
-    if itself.groups {
-        setuid::setgroups(&[])?;
-        itself.groups = false;
+/// Keeps to the processor that the last program asked for, so that its caller, who waits, and the next program are
+/// on the same: waking a processor that sleeps takes longer than most of what is done here.
+pub(crate) fn keep_near(c: &mut Context) {
+    let Some(itself) = c.itself.as_mut().filter(|itself| itself.wanted != itself.processor) else { return };
+    itself.processor = itself.wanted;
+    // Where that is not allowed it is only slower.
+    let _ = sched::keep_to(itself.processor);
+}
+
+impl Itself {
+    /// Is itself, or ends.
+    fn again(&mut self) {
+        if self.away && self.back().is_err() {
+            setns::exit(1);
+        }
+        self.away = false;
     }
-    dirs::fchdir(itself.root.raw())?;
-    dirs::chroot(c".")?;
-    setns::umask(0);
-    prctl::set_dumpable(false)
+
+    fn back(&mut self) -> Result<()> {
+        let Self { permitted, inheritable, .. } = *self;
+        self.rights = None;
+        capset::capset(permitted, permitted, inheritable)?;
+        setuid::set_effective_user(self.uid)?;
+        setuid::set_effective_group(self.gid)?;
+        // Becoming another user than root takes them away.
+        capset::capset(permitted, permitted, inheritable)?;
+        if self.groups {
+            setuid::setgroups(&[])?;
+            self.groups = false;
+        }
+        dirs::fchdir(self.root.raw())?;
+        if self.moved {
+            dirs::chroot(c".")?;
+            self.moved = false;
+        }
+        setns::umask(0);
+        prctl::set_dumpable(false)
+    }
 }

@@ -7,12 +7,11 @@ use core::ffi::CStr;
 
 use cofferdam_sys::fsopen::{self, AT_RECURSIVE, OPEN_TREE_CLONE, Step};
 use cofferdam_sys::mount_setattr::{MountAttr, mount_setattr};
-use cofferdam_sys::{Errno, Result, open, pivot_root};
+use cofferdam_sys::{Errno, open, pivot_root};
 
 use crate::context::{Context, Done, Path};
-use crate::here;
-use crate::mount;
 use crate::op::Op;
+use crate::{here, mount, procfs, serve};
 
 pub(crate) fn run(c: &mut Context, op: &Op<'_>) -> Done {
     match *op {
@@ -21,63 +20,78 @@ pub(crate) fn run(c: &mut Context, op: &Op<'_>) -> Done {
             let new = mount::new(&mut c.text, fstype, params, attr)?;
             Ok(fsopen::move_mount(new.raw(), at.raw())?)
         }
-        Op::HereBind { source, target, recursive, set } => bind(source, target, recursive, set),
-        Op::HereAttributes { target, set, clear, propagation, recursive } => {
-            let mount = here::find(target, open::O_PATH)?;
-            let attr = MountAttr { set, clear, propagation, ..MountAttr::default() };
-            Ok(mount_setattr(mount.raw(), if recursive { AT_RECURSIVE } else { 0 }, &attr)?)
+        Op::HereTree { path, recursive } => tree(c, path, recursive),
+        Op::HerePlace { path, follow } => {
+            let there = here::find(path, open::O_PATH | if follow { 0 } else { open::O_NOFOLLOW })?;
+            here::becomes_first(c, there)
         }
-        Op::HereUnmount { target, flags } => unmount(target, flags),
+        Op::HerePick { path } => {
+            let there = here::place(c, path)?;
+            let fs = fsopen::pick(there.raw())?;
+            here::becomes_first(c, fs)
+        }
+        Op::HereGive {} => {
+            let fd = serve::first(c)?;
+            here::hand_over(c, &fd)
+        }
+        Op::HereAttributes { target, set, clear, propagation, recursive } => {
+            let attr = MountAttr { set, clear, propagation, ..MountAttr::default() };
+            let all = if recursive { AT_RECURSIVE } else { 0 };
+            if target.is_empty() {
+                return Ok(mount_setattr(here::received(c, 0)?, all, &attr)?);
+            }
+            Ok(mount_setattr(here::find(target, open::O_PATH)?.raw(), all, &attr)?)
+        }
+        Op::HereUnmount { target, flags } => unmount(c, target, flags),
         Op::HereFsOpen { fstype } => here::hand_over(c, &fsopen::Context::open(fstype)?.into_fd()),
         Op::HereFsConfig { command, key, value } => configure(c, command, key, value),
         Op::HereFsMount { attr } => {
-            let context = context(c)?;
-            here::hand_over(c, &context.attach(attr)?)
+            let fs = fsopen::Context::of(serve::first(c)?);
+            here::hand_over(c, &fs.attach(attr)?)
         }
         Op::HereAttach { target, follow } => {
+            let mount = serve::first(c)?;
+            if target.is_empty() {
+                return Ok(fsopen::move_mount(mount.raw(), here::received(c, 0)?)?);
+            }
             let link = if follow { 0 } else { open::O_NOFOLLOW };
-            let at = here::find(target, open::O_PATH | link)?;
-            Ok(fsopen::move_mount(here::received(c, 0)?, at.raw())?)
+            Ok(fsopen::move_mount(mount.raw(), here::find(target, open::O_PATH | link)?.raw())?)
         }
         _ => Err(Errno::ENOSYS.into()),
     }
 }
 
-fn context(c: &mut Context) -> Result<fsopen::Context> {
-    let fd = c.received.first_mut().and_then(Option::take).ok_or(Errno::EBADF)?;
-    Ok(fsopen::Context::of(fd))
-}
-
 fn configure(c: &mut Context, command: u32, key: &CStr, value: &CStr) -> Done {
+    let fs = fsopen::Context::of(serve::first(c)?);
     let step = match command {
         0 => Step::Flag(key),
         1 => Step::String(key, value),
-        5 => Step::Descriptor(key, here::received(c, 1)?),
+        5 => Step::Descriptor(key, here::received(c, 0)?),
         6 => Step::Create,
         7 => Step::Reconfigure,
         8 => Step::CreateExclusive,
         _ => return Err(Errno::EOPNOTSUPP.into()),
     };
     // What the kernel has to say about it stays in the descriptor, for the caller to read.
-    Ok(context(c)?.configure(step)?)
+    let done = fs.configure(step);
+    here::becomes_first(c, fs.into_fd())?;
+    Ok(done?)
 }
 
-fn bind(source: &CStr, target: &CStr, recursive: bool, set: u64) -> Done {
+fn tree(c: &mut Context, path: &CStr, recursive: bool) -> Done {
     let all = if recursive { AT_RECURSIVE } else { 0 };
-    let source = here::find(source, open::O_PATH)?;
-    let at = here::find(target, open::O_PATH)?;
+    let source = here::place(c, path)?;
     let tree = fsopen::open_tree(source.raw(), c"", OPEN_TREE_CLONE | open::AT_EMPTY_PATH | all)?;
-    if set != 0 {
-        mount_setattr(tree.raw(), all, &MountAttr { set, ..MountAttr::default() })?;
-    }
-    Ok(fsopen::move_mount(tree.raw(), at.raw())?)
+    here::becomes_first(c, tree)
 }
 
 /// umount2(2) takes names only.
-fn unmount(target: &CStr, flags: u32) -> Done {
-    // The working directory itself, which was found before: no name is looked up.
-    if target == c"." {
-        return Ok(pivot_root::unmount(target, flags)?);
+fn unmount(c: &mut Context, target: &CStr, flags: u32) -> Done {
+    if target.is_empty() {
+        let there = serve::first(c)?;
+        return Ok(procfs::with_link(c, &there, |own, link| {
+            here::at(own, || pivot_root::unmount_followed(link, flags))
+        })?);
     }
     let mut name = Path::new();
     let parent = here::parent(target, &mut name)?;

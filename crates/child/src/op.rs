@@ -422,8 +422,17 @@ mod table {
             /// Whether a symbolic link at the end is followed.
             follow: bool,
         }
-        /// Changes the permission bits.
-        HereMode { #[doc = "Of what."] path: &'a CStr, #[doc = "Permission bits."] mode: u32, }
+        /// Changes the permission bits of a path, or of what the first descriptor names, if it is empty.
+        HereMode {
+            /// Of what.
+            path: &'a CStr,
+            /// Permission bits.
+            mode: u32,
+            /// Whether a symbolic link at the end is followed.
+            follow: bool,
+        }
+        /// Removes a name.
+        HereUnlink { #[doc = "Which."] path: &'a CStr, #[doc = "`AT_REMOVEDIR` or 0."] flags: u32, }
         /// Copies a regular file's content into the program's first descriptor; `EFBIG` beyond the limit.
         HereRead { #[doc = "Which."] path: &'a CStr, #[doc = "Bytes."] limit: u64, }
         /// Writes a regular file.
@@ -459,18 +468,18 @@ mod table {
             /// `MOUNT_ATTR_*`.
             attr: u64,
         }
-        /// Mounts a file or directory at another place.
-        HereBind {
-            /// What.
-            source: &'a CStr,
-            /// Where.
-            target: &'a CStr,
-            /// Whether mounts below come along.
-            recursive: bool,
-            /// Attributes to set.
-            set: u64,
-        }
-        /// Changes the attributes and the propagation of a mount.
+        /// Copies what is mounted at a path, or what the first descriptor names, if it is empty: attached nowhere,
+        /// the copy becomes the first descriptor.
+        HereTree { #[doc = "What."] path: &'a CStr, #[doc = "Whether mounts below come along."] recursive: bool, }
+        /// Names what is at a path by the first descriptor.
+        HerePlace { #[doc = "What."] path: &'a CStr, #[doc = "Whether a link there is followed."] follow: bool, }
+        /// Opens the file system at a path, or that the first descriptor is on, if it is empty, to be changed; that
+        /// becomes the first descriptor.
+        HerePick { #[doc = "Where."] path: &'a CStr, }
+        /// Hands the first descriptor over.
+        HereGive {}
+        /// Changes the attributes and the propagation of a mount: of that which the first descriptor is the root of, if
+        /// there is no path.
         HereAttributes {
             /// Which.
             target: &'a CStr,
@@ -483,10 +492,12 @@ mod table {
             /// Whether those below change too.
             recursive: bool,
         }
-        /// Takes a mount off; a symbolic link in its place is not followed.
+        /// Takes a mount off, that which the first descriptor is the root of, if there is no path; a symbolic link in
+        /// its place is not followed.
         HereUnmount { #[doc = "Where."] target: &'a CStr, #[doc = "`MNT_*`."] flags: u32, }
         /// Becomes another process for the rest of the program: the first two descriptors are its root and its
-        /// working directory. Afterwards, also after a failure, the process is itself again.
+        /// working directory. Afterwards, also after a failure, the process has left both, and is itself again before
+        /// a program that does not begin with this.
         HereAs {
             /// Its umask.
             umask: u32,
@@ -500,6 +511,8 @@ mod table {
             groups: &'a [u8],
             /// Capabilities, as far as we have them.
             effective: u64,
+            /// The processor to keep to afterwards; `u32::MAX` is any.
+            processor: u32,
         }
         /// Changes the owner of what the first descriptor names.
         HereOwnerOf { #[doc = "User."] uid: u32, #[doc = "Group."] gid: u32, }
@@ -533,7 +546,7 @@ mod table {
         }
         /// Makes a mount of the file system that the first descriptor is, and hands it over.
         HereFsMount { #[doc = "`MOUNT_ATTR_*`."] attr: u64, }
-        /// Attaches the mount that the first descriptor is.
+        /// Attaches the mount that the first descriptor is; at what the second one names, if there is no path.
         HereAttach { #[doc = "Where."] target: &'a CStr, #[doc = "Whether a link there is followed."] follow: bool, }
         /// Has the kernel send a signal when the thread that made the process ends.
         ParentDeathSignal { #[doc = "The signal."] signal: u32, }

@@ -70,6 +70,9 @@ pub(crate) fn all(context: &mut Context, block: &[u8]) -> Result<u32, (u32, Fail
     let mut index = 0u32;
     while !cursor.0.is_empty() {
         let op = Op::take(&mut cursor).ok_or((CORRUPT, Errno::EBADMSG.into()))?;
+        if index == 0 && !matches!(op, Op::HereAs { .. }) {
+            here_as::become_itself(context);
+        }
         one(context, &op).map_err(|fail| (index, fail))?;
         index = index.saturating_add(1);
     }
@@ -148,7 +151,8 @@ fn joined(c: &mut Context, op: &Op<'_>) -> Done {
         Op::HereAttribute { .. } => here::attribute(c, op),
         Op::HereConnect { address } => here_sockets::connect(c, address),
         Op::HereAddress { address } => here_sockets::bind(c, address),
-        Op::HereMode { path, mode } => here::mode(c, path, mode),
+        Op::HereMode { path, mode, follow } => here::mode(c, path, mode, follow),
+        Op::HereUnlink { path, flags } => here::unlink(path, flags),
         Op::HereRead { path, limit } => here::read(c, path, limit),
         Op::HereWrite { path, mode, content } => here::write(c, path, mode, content),
         Op::HereOpen { path, flags, mode, resolve } => here::open(c, path, (flags, mode), resolve),

@@ -61,7 +61,7 @@ fn a_child_obeys_one_program_after_the_other() {
     assert_eq!(std::fs::metadata(dir.0.join("made")).unwrap().permissions().mode() & 0o7777, 0o1777);
     let Said::Failed(e) = ask(&mut child, "made", make, &[]) else { panic!("made twice") };
     assert_eq!((e.step(), e.object(), e.errno()), ("doing", Some("made"), Some(17)));
-    let mode = Op::HereMode { path: &path, mode: 0o700 };
+    let mode = Op::HereMode { path: &path, mode: 0o700, follow: true };
     assert!(matches!(ask(&mut child, "", mode, &[]), Said::Done), "it goes on after a failure");
     let owner = Op::HereOwner { path: &path, uid: 7, gid: 8, follow: true };
     assert!(matches!(ask(&mut child, "", owner, &[]), Said::Done));

@@ -6,11 +6,8 @@
 #![allow(dead_code, clippy::print_stderr, reason = "a program; a test uses its handler only")]
 
 use std::path::Path;
-use std::sync::Arc;
 
-use cofferdam_notify::{
-    AT_FDCWD, Actors, Answer, Call, Errno, Limits, Registry, Service, Set, runtime::Server,
-};
+use cofferdam_notify::{AT_FDCWD, Actors, Answer, Call, Errno, Registry, Set, runtime::Server};
 use cofferdam_nsenter::{Inside, Mount};
 
 const CAP_SYS_ADMIN: u32 = 21;
@@ -36,20 +33,5 @@ pub(crate) fn registry(secret: &str) -> Registry {
 fn main() -> cofferdam_notify::Result<()> {
     let mut words = std::env::args().skip(1);
     let (socket, text) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let server = Server::bind(socket)?;
-    let mut services = Vec::new();
-    loop {
-        match server.next() {
-            Ok(Some(container)) => {
-                services.retain(|service: &Service| !service.has_ended());
-                services.push(Service::start(
-                    container.listener,
-                    Arc::new(registry(&text)),
-                    Limits::default(),
-                )?);
-            }
-            Ok(None) => return Ok(()),
-            Err(e) => eprintln!("{e}"),
-        }
-    }
+    Server::bind(socket)?.serve(|_| registry(&text), |e| eprintln!("{e}"))
 }

@@ -5,9 +5,8 @@
 #![allow(dead_code, clippy::print_stderr, reason = "a program; a test uses its handler only")]
 
 use std::ffi::CString;
-use std::sync::Arc;
 
-use cofferdam_notify::{Actors, Call, Errno, Limits, Registry, Service, runtime::Server};
+use cofferdam_notify::{Actors, Call, Errno, Registry, runtime::Server};
 
 pub(crate) fn registry(suffix: &str) -> Registry {
     let (actors, suffix) = (Actors::new(1), suffix.to_owned());
@@ -22,17 +21,5 @@ pub(crate) fn registry(suffix: &str) -> Registry {
 fn main() -> cofferdam_notify::Result<()> {
     let mut words = std::env::args().skip(1);
     let (socket, suffix) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let server = Server::bind(socket)?;
-    let mut services = Vec::new();
-    loop {
-        match server.next() {
-            Ok(Some(container)) => {
-                let registry = Arc::new(registry(&suffix));
-                services.retain(|service: &Service| !service.has_ended());
-                services.push(Service::start(container.listener, registry, Limits::default())?);
-            }
-            Ok(None) => return Ok(()),
-            Err(e) => eprintln!("{e}"),
-        }
-    }
+    Server::bind(socket)?.serve(|_| registry(&suffix), |e| eprintln!("{e}"))
 }

@@ -6,9 +6,8 @@
 #![allow(dead_code, clippy::print_stderr, reason = "a program; a test uses its handler only")]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use cofferdam_notify::{Actors, Call, Errno, Limits, Registry, Service, runtime::Server};
+use cofferdam_notify::{Actors, Call, Errno, Registry, runtime::Server};
 
 pub(crate) fn registry(allowed: Vec<SocketAddr>) -> Registry {
     let actors = Actors::new(1);
@@ -28,17 +27,5 @@ fn main() -> cofferdam_notify::Result<()> {
     let mut words = std::env::args().skip(1);
     let socket = words.next().unwrap_or_default();
     let allowed: Vec<_> = words.filter_map(|word| word.parse().ok()).collect();
-    let server = Server::bind(socket)?;
-    let mut services = Vec::new();
-    loop {
-        match server.next() {
-            Ok(Some(container)) => {
-                services.retain(|service: &Service| !service.has_ended());
-                let registry = Arc::new(registry(allowed.clone()));
-                services.push(Service::start(container.listener, registry, Limits::default())?);
-            }
-            Ok(None) => return Ok(()),
-            Err(e) => eprintln!("{e}"),
-        }
-    }
+    Server::bind(socket)?.serve(|_| registry(allowed.clone()), |e| eprintln!("{e}"))
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cofferdam_nsenter::{Disguised, Guise, Resident, Set, Target};
+use cofferdam_sys::{memfd_create, stat};
 
 use crate::{AT_FDCWD, Caller, Error, Namespace, Request, Result};
 
@@ -35,9 +36,21 @@ pub struct Actors {
     most: usize,
     /// The one that was needed last comes last.
     kept: Mutex<Vec<Kept>>,
-    /// Mounts of fsmount(2) that are attached nowhere yet, by their ids.
-    detached: Mutex<VecDeque<(u64, OwnedFd)>>,
+    /// Mounts that are attached nowhere yet.
+    detached: Mutex<VecDeque<Detached>>,
 }
+
+/// A mount that is attached nowhere yet, and what its caller has in its place.
+#[derive(Debug)]
+struct Detached {
+    known_by: Mark,
+    mount: OwnedFd,
+    /// Kept, so that no other has its mark.
+    _stand_in: OwnedFd,
+}
+
+/// The mount and the inode of an open file.
+type Mark = (u64, u64);
 
 #[derive(Debug)]
 struct Kept {
@@ -99,27 +112,53 @@ impl Actors {
         self.detached.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Keeps a mount until it is attached: it would end with its descriptor, which is a place only (`O_PATH`), and
-    /// no such descriptor can be put into a caller's table. What the caller gets is its root directory, opened.
+    /// Keeps a new file system's mount until it is attached: it would end with its descriptor, which is a place only
+    /// (`O_PATH`), and no such descriptor can be put into a caller's table. What the caller gets is its root
+    /// directory, opened.
     pub(crate) fn detach(&self, mount: OwnedFd) -> Result<OwnedFd> {
-        const MOST: usize = 32;
         let failed = |e| Error::io("opening the root of a mount", &e);
         let root = File::open(format!("/proc/self/fd/{}", mount.as_raw_fd())).map_err(failed)?;
-        let id = mount_id(&mount)?;
+        self.keep(mount, root.into())
+    }
+
+    /// Keeps the copy of a mount (open_tree(2)) until it is attached. What the caller gets in its place is an empty
+    /// file, which means the copy in move_mount(2) and mount_setattr(2): opened, the copy would be read with the
+    /// supervisor's rights.
+    ///
+    /// # Errors
+    /// [`Error::System`] when no file can be made.
+    pub fn stand_in(&self, copy: OwnedFd) -> Result<OwnedFd> {
+        let made = memfd_create::memfd_create(c"cofferdam-mount", false);
+        let file = made.map_err(|errno| Error::System { doing: "making a file in memory", errno })?;
+        self.keep(copy, file.into())
+    }
+
+    fn keep(&self, mount: OwnedFd, stand_in: OwnedFd) -> Result<OwnedFd> {
+        const MOST: usize = 32;
+        let copy = stand_in.try_clone().map_err(|e| Error::io("keeping a mount", &e))?;
+        let new = Detached { known_by: mark(&stand_in)?, mount, _stand_in: copy };
         let mut detached = self.detached.lock().unwrap_or_else(PoisonError::into_inner);
         if detached.len() >= MOST {
             detached.pop_front();
         }
-        detached.push_back((id, mount));
-        Ok(root.into())
+        detached.push_back(new);
+        Ok(stand_in)
     }
 
-    /// The mount whose root directory a caller has.
-    pub(crate) fn detached(&self, root: &OwnedFd) -> Result<Option<OwnedFd>> {
-        let id = mount_id(root)?;
+    /// The mount that a caller's descriptor stands for, if it was given for one that is attached nowhere yet; with
+    /// `take` it is not kept any longer.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the descriptor cannot be looked at.
+    pub fn detached(&self, stand_in: &OwnedFd, take: bool) -> Result<Option<OwnedFd>> {
+        let wanted = mark(stand_in)?;
         let mut detached = self.detached.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = detached.iter().position(|(known, _)| *known == id);
-        Ok(at.and_then(|at| detached.remove(at)).map(|(_, mount)| mount))
+        let Some(at) = detached.iter().position(|known| known.known_by == wanted) else { return Ok(None) };
+        if take {
+            return Ok(detached.remove(at).map(|known| known.mount));
+        }
+        let mount = detached.get(at).map(|known| known.mount.try_clone());
+        mount.transpose().map_err(|e| Error::io("duplicating a mount", &e))
     }
 
     fn resident(&self, key: Key, make: impl FnOnce() -> Result<Resident>) -> Result<Arc<Resident>> {
@@ -139,12 +178,14 @@ impl Actors {
     }
 }
 
-/// The mount that an open file is in, see proc_pid_fdinfo(5). It is no other's as long as it exists.
-fn mount_id(fd: &OwnedFd) -> Result<u64> {
+/// Both are no other's as long as they exist. (Before Linux 5.8 statx(2) tells no mount: see proc_pid_fdinfo(5).)
+fn mark(fd: &OwnedFd) -> Result<Mark> {
     let failed = |e| Error::io("looking for a mount", &e);
     let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).map_err(failed)?;
     let id = info.lines().find_map(|line| line.strip_prefix("mnt_id:")?.trim().parse().ok());
-    id.ok_or_else(|| Error::malformed("fdinfo"))
+    let inode =
+        stat::stat(fd.as_raw_fd()).map_err(|errno| Error::System { doing: "looking for a mount", errno })?;
+    Ok((id.ok_or_else(|| Error::malformed("fdinfo"))?, inode.ino))
 }
 
 /// Acts for one caller.

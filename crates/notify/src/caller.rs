@@ -51,6 +51,10 @@ pub struct Credentials {
     pub uid: u32,
     /// Effective group.
     pub gid: u32,
+    /// Real user, as who it sends messages of unix(7).
+    pub real_uid: u32,
+    /// Real group.
+    pub real_gid: u32,
     /// User with which files are accessed.
     pub fs_uid: u32,
     /// Group with which files are accessed.
@@ -145,6 +149,20 @@ impl Caller {
         let link = dirs::readlinkat(self.proc.as_raw_fd(), &name, &mut buffer);
         let link = link.map_err(|errno| self.failed(DOING, errno))?;
         number(link).ok_or(Error::System { doing: DOING, errno: Errno::EBADMSG })
+    }
+
+    /// A handle of one of its namespaces.
+    pub(crate) fn open_namespace(&self, kind: &str) -> Result<OwnedFd> {
+        handle(&self.proc, &format!("ns/{kind}"), open::O_RDONLY)
+            .map(OwnedFd::from)
+            .map_err(|errno| self.failed("opening a namespace of the caller", errno))
+    }
+
+    /// Whether it is a program of 32 bits by its personality; not, where that is not told.
+    pub(crate) fn is_linux32(&self) -> bool {
+        const PER_LINUX32: u32 = 8;
+        let text = read(&self.proc, "personality").unwrap_or_default();
+        u32::from_str_radix(text.trim(), 16).is_ok_and(|personality| personality & 0xff == PER_LINUX32)
     }
 
     /// Which one we are in.
@@ -292,6 +310,8 @@ fn parse(status: &str) -> Option<(i32, Option<i32>, Credentials)> {
     let credentials = Credentials {
         uid: id("Uid", 1)?,
         gid: id("Gid", 1)?,
+        real_uid: id("Uid", 0)?,
+        real_gid: id("Gid", 0)?,
         fs_uid: id("Uid", 3)?,
         fs_gid: id("Gid", 3)?,
         groups,
@@ -316,6 +336,7 @@ mod tests {
         let (pid, inside, who) = parse(status).unwrap();
         assert_eq!((pid, inside), (5, Some(2)));
         assert_eq!((who.uid, who.fs_uid, who.gid, who.fs_gid, who.umask), (2, 4, 6, 8, 0o27));
+        assert_eq!((who.real_uid, who.real_gid), (1, 5));
         assert!(who.has(21) && who.has(1) && !who.has(0) && !who.has(64) && who.no_new_privs);
         assert_eq!(who.groups, [8, 9]);
         assert!(parse("Name:\tx\n").is_none());

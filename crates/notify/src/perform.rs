@@ -14,22 +14,24 @@ use cofferdam_nsenter::{Inside, Open, Set};
 use cofferdam_sys::{Errno, socket};
 
 use crate::actor::HERE;
-use crate::{Actor, Address, Answer, Call, Descriptor, Error, FsConfig, Mount, Result, SetXattr};
+use crate::{Actor, Address, Answer, Call, Descriptor, Error, Result, SetXattr};
 
 const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
 const AT_EMPTY_PATH: u32 = 0x1000;
-const CLOEXEC: u32 = 1;
+const AT_REMOVEDIR: u32 = 0x200;
 
 impl Actor<'_> {
-    /// Does a call for the caller, and gives the answer to it. What it can do: mkdir, mknod, open, chown, chmod,
-    /// setxattr, symlink, mount (also bind mounts, their attributes and propagation), umount, fsopen, fsconfig,
-    /// fsmount, move_mount of what fsmount gave, connect, bind and sendto.
+    /// Does a call for the caller, and gives the answer to it. What it can do: mkdir, mknod, open, unlink, chown,
+    /// chmod, setxattr, symlink; mount with all that it stands for (new, bind, remount of a mount or of its file
+    /// system, move, propagation), umount, and the newer calls for the same (fsopen, fspick, fsconfig, fsmount,
+    /// open_tree, move_mount, mount_setattr); connect, bind, sendto, sendmsg and sendmmsg.
     ///
     /// Paths are looked up as the caller would, but magic links (`/proc/self/fd/3`) are never followed (`ELOOP`),
     /// and `/proc/self` would be the helper's: nothing there is opened (`EXDEV`). The kernel puts no descriptors
-    /// that are places only (`O_PATH`) into a caller's table: they cannot be opened for it, and what fsmount gives
-    /// is the mount's root directory, opened; the mount itself waits for its move_mount among 32 of the same
-    /// [`crate::Actors`].
+    /// that are places only (`O_PATH`) into a caller's table: they cannot be opened for it. What fsmount gives is the
+    /// mount's root directory, opened, and what open_tree gives is an empty file: the mounts themselves wait for their
+    /// move_mount among 32 of the same [`crate::Actors`]. Messages are sent over sockets of IP and unix(7); not to a
+    /// path, not without copying, and with the ancillary data only that mean the same whoever sends.
     ///
     /// # Errors
     /// What the call failed with, for the caller ([`Error::for_caller`]): `EOPNOTSUPP` for what it cannot do; and
@@ -59,6 +61,13 @@ impl Actor<'_> {
             Call::Chmod { dir, path, mode, flags: 0 } => {
                 done(self.act(Set::MNT, *dir, |inside| inside.chmod(named(path), *mode)))
             }
+            Call::Chmod { dir, path, mode, flags: AT_EMPTY_PATH } if path.is_empty() => {
+                let file = self.caller.descriptor(*dir)?;
+                done(self.act(Set::MNT, HERE, |inside| inside.fchmod(&file, *mode)))
+            }
+            Call::Unlink { dir, path, flags } if flags & !AT_REMOVEDIR == 0 => {
+                done(self.act(Set::MNT, *dir, |inside| inside.unlink(named(path), *flags)))
+            }
             Call::SetXattr(xattr) => done(self.set_xattr(xattr)),
             Call::Symlink { target, dir, path } => {
                 done(self.act(Set::MNT, *dir, |inside| inside.symlink(named(target), named(path))))
@@ -70,31 +79,10 @@ impl Actor<'_> {
                 done(self.act(place, HERE, |inside| inside.bind_socket(&socket, address.bytes())))
             }
             Call::SendTo { socket, buffer, length, flags, address } => {
-                self.send((*socket, *flags), (*buffer, *length), address.as_ref())
+                self.send_to((*socket, *flags), (*buffer, *length), address.as_ref())
             }
+            Call::SendMessages { socket, messages, flags } => self.send_messages(*socket, messages, *flags),
             _ => self.perform_mount(call),
-        }
-    }
-
-    fn perform_mount(&self, call: &Call) -> Result<Answer> {
-        let all = Set::NAMESPACES;
-        match call {
-            Call::Mount(mount) => done(self.mount(mount)),
-            Call::Unmount { target, flags } => {
-                done(self.act(all, HERE, |inside| inside.umount(named(target), *flags)))
-            }
-            Call::FsOpen { fstype, flags } => {
-                let fs = self.act(all, HERE, |inside| inside.fs_open(fstype))?;
-                Ok(Answer::descriptor(fs, flags & CLOEXEC != 0))
-            }
-            Call::FsConfig { fd, config } => done(self.configure(*fd, config)),
-            Call::FsMount { fd, flags, attributes } => {
-                let fs = self.caller.descriptor(*fd)?;
-                let mount = self.act(all, HERE, |inside| inside.fs_mount(&fs, (*attributes).into()))?;
-                Ok(Answer::descriptor(self.actors.detach(mount)?, flags & CLOEXEC != 0))
-            }
-            Call::MoveMount { from, to, flags } => done(self.attach(from, to, *flags)),
-            _ => Err(Errno::EOPNOTSUPP)?,
         }
     }
 
@@ -117,80 +105,6 @@ impl Actor<'_> {
         }
         let follow = flags_at & AT_SYMLINK_NOFOLLOW == 0;
         self.act(Set::MNT, *dir, |inside| inside.set_xattr(named(path), follow, name, value, *flags))
-    }
-
-    /// mount(2) is five calls in one.
-    fn mount(&self, mount: &Mount) -> Result<()> {
-        const MS_REMOUNT: u64 = 32;
-        const MS_BIND: u64 = 4096;
-        const MS_MOVE: u64 = 8192;
-        const MS_REC: u64 = 16384;
-        const PROPAGATION: u64 = 0b1111 << 17;
-        // Read-only, nosuid, nodev, noexec, nosymfollow, nodiratime.
-        const CHANGEABLE: u64 = 1 | 2 | 4 | 8 | 1 << 8 | 1 << 11;
-        let (target, flags) = (named(&mount.target), mount.flags);
-        let recursive = flags & MS_REC != 0;
-        self.act(Set::NAMESPACES, HERE, |inside| {
-            if flags & MS_REMOUNT != 0 && flags & MS_BIND != 0 {
-                let set = flags & CHANGEABLE;
-                return inside.change_mount(target, (set, CHANGEABLE & !set), 0, false);
-            }
-            if flags & MS_BIND != 0 {
-                return inside.bind(
-                    mount.source.as_deref().map_or_else(|| Path::new(""), named),
-                    target,
-                    recursive,
-                    0,
-                );
-            }
-            if flags & PROPAGATION != 0 {
-                return inside.change_mount(target, (0, 0), flags & PROPAGATION, recursive);
-            }
-            if flags & (MS_REMOUNT | MS_MOVE) != 0 {
-                return Err(refused(Errno::EOPNOTSUPP));
-            }
-            let text = |text: &Option<std::ffi::CString>| match text.as_deref().map(std::ffi::CStr::to_str) {
-                None => Ok(String::new()),
-                Some(Ok(text)) => Ok(text.to_owned()),
-                Some(Err(_)) => Err(refused(Errno::EINVAL)),
-            };
-            let new = cofferdam_nsenter::Mount::new(text(&mount.fstype)?, target);
-            inside.mount(&new.source(text(&mount.source)?).data(text(&mount.data)?).flags(flags))
-        })
-    }
-
-    fn configure(&self, fd: i32, config: &FsConfig) -> Result<()> {
-        let (command, key, value, aux) = match config {
-            FsConfig::Flag { key } => (0, key.as_c_str(), c"", None),
-            FsConfig::String { key, value } => (1, key.as_c_str(), value.as_c_str(), None),
-            FsConfig::Descriptor { key, fd } => (5, key.as_c_str(), c"", Some(self.caller.descriptor(*fd)?)),
-            FsConfig::Create { exclusive: false } => (6, c"", c"", None),
-            FsConfig::Reconfigure => (7, c"", c"", None),
-            FsConfig::Create { exclusive: true } => (8, c"", c"", None),
-            _ => Err(Errno::EOPNOTSUPP)?,
-        };
-        let fs = self.caller.descriptor(fd)?;
-        let aux = aux.as_ref().map(std::os::fd::AsFd::as_fd);
-        self.act(Set::NAMESPACES, HERE, |inside| inside.fs_config(&fs, command, key, value, aux))
-    }
-
-    fn attach(
-        &self,
-        from: &(i32, std::ffi::CString),
-        to: &(i32, std::ffi::CString),
-        flags: u32,
-    ) -> Result<()> {
-        const F_EMPTY_PATH: u32 = 4;
-        const T_SYMLINKS: u32 = 0x10;
-        const T_EMPTY_PATH: u32 = 0x40;
-        if flags & F_EMPTY_PATH == 0 || !from.1.is_empty() {
-            Err(Errno::EOPNOTSUPP)?;
-        }
-        let root = self.caller.descriptor(from.0)?;
-        let mount = self.actors.detached(&root)?.ok_or(Errno::EINVAL)?;
-        let here = flags & T_EMPTY_PATH != 0 && to.1.is_empty();
-        let path = if here { Path::new(".") } else { named(&to.1) };
-        self.act(Set::NAMESPACES, to.0, |inside| inside.attach(&mount, path, flags & T_SYMLINKS != 0))
     }
 
     /// An address of the internet needs no place to be looked up in; one of unix(7) does, and the other side sees
@@ -232,26 +146,6 @@ impl Actor<'_> {
             }
         }
     }
-
-    /// The data are read once, as the address was: both are sent as they were judged.
-    fn send(
-        &self,
-        (number, flags): (i32, u32),
-        (buffer, length): (u64, u64),
-        address: Option<&Address>,
-    ) -> Result<Answer> {
-        const LARGEST: usize = 1 << 20;
-        if address.is_some_and(|address| address.inet().is_none()) {
-            Err(Errno::EOPNOTSUPP)?;
-        }
-        let socket = self.caller.descriptor(number)?;
-        let data = self.request.read(|memory| memory.counted(buffer, length, LARGEST))?;
-        let to = address.map_or(&[][..], Address::bytes);
-        // Waiting for room would be waiting here, for somebody who may go.
-        const MSG_DONTWAIT: u32 = 0x40;
-        let sent = socket::send_to(socket.as_raw_fd(), &data, flags | MSG_DONTWAIT, to)?;
-        Ok(Answer::Value(i64::try_from(sent).unwrap_or(i64::MAX)))
-    }
 }
 
 /// One of the connections that are waited for at once, in this process.
@@ -273,17 +167,12 @@ impl Drop for Slot {
     }
 }
 
-fn done(outcome: Result<()>) -> Result<Answer> {
+pub(crate) fn done(outcome: Result<()>) -> Result<Answer> {
     outcome.map(|()| Answer::Value(0))
 }
 
-fn named(path: &std::ffi::CStr) -> &Path {
+pub(crate) fn named(path: &std::ffi::CStr) -> &Path {
     Path::new(OsStr::from_bytes(path.to_bytes()))
-}
-
-fn refused(errno: Errno) -> cofferdam_nsenter::Error {
-    let words = "mounting";
-    cofferdam_nsenter::Error::Operation(cofferdam::Error::system(words, errno))
 }
 
 /// Handlers that give a descriptor away.

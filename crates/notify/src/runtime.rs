@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use cofferdam_oci::ContainerProcessState;
@@ -18,7 +18,7 @@ use cofferdam_sys::poll::{POLLIN, PollFd};
 use cofferdam_sys::{Errno, poll, socket};
 
 use crate::stop::Stop;
-use crate::{Error, Listener, Result};
+use crate::{Error, Limits, Listener, Registry, Result, Service};
 
 /// The name by which the specification calls the descriptor.
 const SECCOMP_FD: &str = "seccompFd";
@@ -119,6 +119,51 @@ impl Server {
     pub fn patience(mut self, limit: Duration) -> Self {
         self.patience = limit;
         self
+    }
+
+    /// Answers containers' requests until [`Server::stop`], each container's by threads of its own and with the
+    /// registry that `registry` gives for it. What fails is told to `failed`, and ends nothing but one conversation.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the socket itself fails.
+    ///
+    /// ```no_run
+    /// use cofferdam_notify::{Answer, Errno, Registry, runtime::Server};
+    /// let refuse = |_: &_| Registry::new().otherwise(|_| Ok(Answer::Errno(Errno::EPERM)));
+    /// Server::bind("/run/example/seccomp.sock")?.serve(refuse, |e| eprintln!("{e}"))?;
+    /// # Ok::<(), cofferdam_notify::Error>(())
+    /// ```
+    pub fn serve(
+        &self,
+        mut registry: impl FnMut(&Container) -> Registry,
+        mut failed: impl FnMut(Error),
+    ) -> Result<()> {
+        // The socket may fail for a while, for want of descriptors say.
+        const TRIES: u32 = 100;
+        const PAUSE: Duration = Duration::from_millis(100);
+        let (mut services, mut tries) = (Vec::new(), 0u32);
+        loop {
+            let container = match self.next() {
+                Ok(Some(container)) => container,
+                Ok(None) => return Ok(()),
+                Err(e @ Error::System { .. }) if tries >= TRIES => return Err(e),
+                Err(e) => {
+                    if matches!(e, Error::System { .. }) {
+                        tries = tries.saturating_add(1);
+                        std::thread::sleep(PAUSE);
+                    }
+                    failed(e);
+                    continue;
+                }
+            };
+            tries = 0;
+            services.retain(|service: &Service| !service.has_ended());
+            let registry = Arc::new(registry(&container));
+            match Service::start(container.listener, registry, Limits::default()) {
+                Ok(service) => services.push(service),
+                Err(e) => failed(e),
+            }
+        }
     }
 
     /// Waits for the next container; `None` after [`Server::stop`].

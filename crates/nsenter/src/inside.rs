@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::mount::{self, Mount};
-use crate::{Error, Open, Result};
+use crate::{Error, Open, Result, Spot};
 
 pub(crate) mod by {
     //! Who grants wishes. Not public: nobody else can.
@@ -175,7 +175,26 @@ pub trait Inside: by::Helper {
     /// As chmod(2), and as [`Inside::mkdir`].
     fn chmod(&self, path: impl AsRef<Path>, mode: u32) -> Result<()> {
         let path = path.as_ref();
-        self.one("changing the mode of", path, Op::HereMode { path: &text(path)?, mode })
+        self.one("changing the mode of", path, Op::HereMode { path: &text(path)?, mode, follow: true })
+    }
+
+    /// As [`Inside::chmod`], of what a descriptor names, which may be a place only (`O_PATH`).
+    ///
+    /// # Errors
+    /// As fchmod(2), and as [`Inside::mkdir`].
+    fn fchmod(&self, file: impl AsFd, mode: u32) -> Result<()> {
+        let op = Op::HereMode { path: c"", mode, follow: true };
+        let operations = single("changing the mode of", "a descriptor".as_ref(), op);
+        self.wish(&operations, &[file.as_fd().as_raw_fd()]).map(drop)
+    }
+
+    /// Removes a name: of an empty directory with `AT_REMOVEDIR` (0x200) in `flags`, of anything else without.
+    ///
+    /// # Errors
+    /// As unlinkat(2), and as [`Inside::mkdir`].
+    fn unlink(&self, path: impl AsRef<Path>, flags: u32) -> Result<()> {
+        let path = path.as_ref();
+        self.one("removing", path, Op::HereUnlink { path: &text(path)?, flags })
     }
 
     /// Reads a regular file of at most `limit` bytes.
@@ -243,10 +262,131 @@ pub trait Inside: by::Helper {
         recursive: bool,
         flags: u64,
     ) -> Result<()> {
-        let target = target.as_ref();
-        let set = mount::attributes(flags);
-        let op = Op::HereBind { source: &text(source.as_ref())?, target: &text(target)?, recursive, set };
-        self.one("mounting at", target, op)
+        let (source, target) = (source.as_ref(), target.as_ref());
+        let (set, place) = (mount::attributes(flags), text(target)?);
+        let mut all = single("copying the mount", source, Op::HereTree { path: &text(source)?, recursive });
+        if set != 0 {
+            let op = Op::HereAttributes { target: c"", set, clear: 0, propagation: 0, recursive };
+            all.append(&single("changing the mount at", source, op));
+        }
+        all.append(&single("mounting at", target, Op::HereAttach { target: &place, follow: true }));
+        self.wish(&all, &[]).map(drop)
+    }
+
+    /// Names what a path leads to by a descriptor that is a place only (`O_PATH`). Unlike with [`Inside::open`] that may
+    /// be below /proc, where `self` is the helper: what is there means nothing, the mount's root does.
+    ///
+    /// # Errors
+    /// As open(2), and as [`Inside::mkdir`].
+    fn place(&self, path: impl AsRef<Path>, follow: bool) -> Result<OwnedFd> {
+        let path = path.as_ref();
+        let mut all = single("finding", path, Op::HerePlace { path: &text(path)?, follow });
+        all.append(&single("handing the place over", path, Op::HereGive {}));
+        self.wish(&all, &[])?.ok_or_else(no_descriptor)
+    }
+
+    /// Copies what is mounted at a place, `recursive` with what is mounted below, attached nowhere.
+    ///
+    /// # Errors
+    /// As open_tree(2) with `OPEN_TREE_CLONE`, and as [`Inside::mkdir`].
+    fn copy_mount(&self, place: Spot<'_>, recursive: bool) -> Result<OwnedFd> {
+        let mut all = place.single("copying the mount", |path| Op::HereTree { path, recursive })?;
+        all.append(&single("handing the mount over", "".as_ref(), Op::HereGive {}));
+        self.wish(&all, place.descriptor().as_slice())?.ok_or_else(no_descriptor)
+    }
+
+    /// Moves what is mounted at a place, with all below.
+    ///
+    /// # Errors
+    /// As move_mount(2), and as [`Inside::mkdir`].
+    fn move_mount(&self, from: Spot<'_>, to: impl AsRef<Path>, follow: bool) -> Result<()> {
+        let to = to.as_ref();
+        let mut all = Operations::default();
+        if let Spot::Path(path) = from {
+            all.append(&single("moving the mount", path, Op::HerePlace { path: &text(path)?, follow: true }));
+        }
+        all.append(&single("mounting at", to, Op::HereAttach { target: &text(to)?, follow }));
+        self.wish(&all, from.descriptor().as_slice()).map(drop)
+    }
+
+    /// Changes the attributes of what is mounted at a place as mount_setattr(2): `set` and `clear` are
+    /// `MOUNT_ATTR_*`, `propagation` is `MS_SHARED` and the like, or 0.
+    ///
+    /// # Errors
+    /// As there, and as [`Inside::mkdir`].
+    fn mount_setattr(
+        &self,
+        place: Spot<'_>,
+        (set, clear): (u64, u64),
+        propagation: u64,
+        recursive: bool,
+    ) -> Result<()> {
+        let all = place.single("changing the mount at", |target| Op::HereAttributes {
+            target,
+            set,
+            clear,
+            propagation,
+            recursive,
+        })?;
+        self.wish(&all, place.descriptor().as_slice()).map(drop)
+    }
+
+    /// Gives a mount the attributes that mount(2) would with `MS_REMOUNT | MS_BIND` and these flags: those that are
+    /// not named are taken away.
+    ///
+    /// # Errors
+    /// As [`Inside::mount_setattr`].
+    fn remount_bind(&self, place: Spot<'_>, flags: u64) -> Result<()> {
+        self.mount_setattr(place, mount::remounted(flags), 0, false)
+    }
+
+    /// Changes a file system's options, and its mount's attributes, as mount(2) would with `MS_REMOUNT`: of the
+    /// description, options and flags count.
+    ///
+    /// # Errors
+    /// As fspick(2), fsconfig(2) and mount_setattr(2), and as [`Inside::mkdir`].
+    fn remount(&self, place: Spot<'_>, mount: &Mount) -> Result<()> {
+        let mut all = place.single("opening the file system at", |path| Op::HerePick { path })?;
+        for (key, value) in mount.reconfigured()? {
+            let command = u32::from(value.is_some());
+            let op = Op::HereFsConfig { command, key: &key, value: value.as_deref().unwrap_or_default() };
+            all.append(&single("setting the option", key.to_string_lossy().as_ref().as_ref(), op));
+        }
+        let op = Op::HereFsConfig { command: 7, key: c"", value: c"" };
+        all.append(&single("changing the file system", "".as_ref(), op));
+        self.wish(&all, place.descriptor().as_slice())?;
+        self.remount_bind(place, mount.mount_flags())
+    }
+
+    /// Opens the file system that is mounted at a place, to be changed ([`Inside::fs_config`]).
+    ///
+    /// # Errors
+    /// As fspick(2), and as [`Inside::mkdir`].
+    fn fs_pick(&self, place: Spot<'_>) -> Result<OwnedFd> {
+        let mut all = place.single("opening the file system at", |path| Op::HerePick { path })?;
+        all.append(&single("handing the file system over", "".as_ref(), Op::HereGive {}));
+        self.wish(&all, place.descriptor().as_slice())?.ok_or_else(no_descriptor)
+    }
+
+    /// Attaches a mount at what a descriptor names.
+    ///
+    /// # Errors
+    /// As move_mount(2), and as [`Inside::mkdir`].
+    fn attach_to(&self, mount: impl AsFd, place: impl AsFd) -> Result<()> {
+        let op = Op::HereAttach { target: c"", follow: false };
+        let fds = [mount.as_fd().as_raw_fd(), place.as_fd().as_raw_fd()];
+        self.wish(&single("mounting at", "a descriptor".as_ref(), op), &fds).map(drop)
+    }
+
+    /// Takes off the mount that a descriptor names the root of. As that is in use by the descriptor, `flags` should
+    /// have `MNT_DETACH`.
+    ///
+    /// # Errors
+    /// As umount2(2), and as [`Inside::mkdir`].
+    fn umount_of(&self, mount: impl AsFd, flags: u32) -> Result<()> {
+        let op = Op::HereUnmount { target: c"", flags };
+        let operations = single("unmounting", "a descriptor".as_ref(), op);
+        self.wish(&operations, &[mount.as_fd().as_raw_fd()]).map(drop)
     }
 
     /// Takes off what is mounted at `path`; a symbolic link there is not followed. `flags` are `MNT_FORCE`,
@@ -366,13 +506,13 @@ pub trait Inside: by::Helper {
 
 impl<T: by::Helper> Inside for T {}
 
-fn single(doing: &'static str, object: &Path, op: Op<'_>) -> Operations {
+pub(crate) fn single(doing: &'static str, object: &Path, op: Op<'_>) -> Operations {
     let mut operations = Operations::default();
     operations.push(doing, object.display().to_string(), op);
     operations
 }
 
-fn text(path: &Path) -> Result<CString> {
+pub(crate) fn text(path: &Path) -> Result<CString> {
     CString::new(path.as_os_str().as_bytes())
         .map_err(|_| Error::Encoding(format!("{:?} has a null byte", path.display())))
 }

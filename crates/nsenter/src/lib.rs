@@ -49,6 +49,7 @@ mod open_how;
 mod resident;
 mod set;
 mod speech;
+mod spot;
 mod target;
 mod worker;
 
@@ -65,4 +66,5 @@ pub use mount::Mount;
 pub use open_how::Open;
 pub use resident::Resident;
 pub use set::Set;
+pub use spot::Spot;
 pub use target::Target;

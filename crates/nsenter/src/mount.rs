@@ -6,6 +6,8 @@ use cofferdam_sys::mount_setattr::{
     MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY,
 };
 
+use std::ffi::CString;
+
 use crate::{Error, Result};
 
 const MS_RDONLY: u64 = 1;
@@ -82,6 +84,31 @@ impl Mount {
         attributes(self.flags)
     }
 
+    /// `MS_*`.
+    pub(crate) const fn mount_flags(&self) -> u64 {
+        self.flags
+    }
+
+    /// The parameters of a file system that is there already, to be changed: key, and value if it has one. What
+    /// flags do not say is switched off, as mount(2) does.
+    pub(crate) fn reconfigured(&self) -> Result<Vec<(CString, Option<CString>)>> {
+        let text = |text: &str| {
+            CString::new(text).map_err(|_| Error::Encoding("a mount option has a null byte".to_owned()))
+        };
+        let switches =
+            [(MS_RDONLY, "ro", "rw"), (1 << 4, "sync", "async"), (1 << 25, "lazytime", "nolazytime")];
+        let mut all = Vec::new();
+        for (flag, on, off) in switches {
+            all.push((text(if self.flags & flag == 0 { off } else { on })?, None));
+        }
+        for option in self.data.split(',').filter(|option| !option.is_empty()) {
+            let (key, value) =
+                option.split_once('=').map_or((option, None), |(key, value)| (key, Some(value)));
+            all.push((text(key)?, value.map(text).transpose()?));
+        }
+        Ok(all)
+    }
+
     /// The file system's parameters as the child takes them.
     pub(crate) fn parameters(&self) -> Result<Vec<u8>> {
         let known = ATTRIBUTES.iter().map(|(ms, _)| ms).chain(PARAMETERS.iter().map(|(ms, _)| ms));
@@ -118,6 +145,22 @@ impl Mount {
     }
 }
 
+/// What a remount with `MS_*` sets and clears of a mount's attributes: mount(2) takes those that are not named away,
+/// but for when times of access are written, which stays when nothing is said about it.
+pub(crate) fn remounted(flags: u64) -> (u64, u64) {
+    const ALWAYS: u64 =
+        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_NOSYMFOLLOW;
+    const TIMES: u64 = MOUNT_ATTR_NOATIME | MOUNT_ATTR_STRICTATIME | MOUNT_ATTR_NODIRATIME;
+    // MOUNT_ATTR__ATIME: cleared as a whole.
+    const ATIME: u64 = 0x70;
+    const SPEAKS_OF_TIMES: u64 = 1 << 10 | 1 << 11 | 1 << 21 | 1 << 24;
+    let wanted = attributes(flags);
+    if flags & SPEAKS_OF_TIMES == 0 {
+        return (wanted & ALWAYS, ALWAYS & !wanted);
+    }
+    (wanted & (ALWAYS | TIMES), ((ALWAYS | MOUNT_ATTR_NODIRATIME) & !wanted) | ATIME)
+}
+
 /// `MS_*` as `MOUNT_ATTR_*`, as far as they are attributes of a mount.
 pub(crate) fn attributes(flags: u64) -> u64 {
     ATTRIBUTES.iter().filter(|(ms, _)| flags & ms != 0).fold(0, |all, (_, attr)| all | attr)
@@ -132,6 +175,17 @@ mod tests {
         let mount = Mount::new("tmpfs", "/x").source("s").data("size=1m,,nr_inodes=7,inode64").flags(1 | 2);
         assert_eq!(mount.parameters().unwrap(), b"ssource\0s\0fro\0ssize\x001m\0snr_inodes\x007\0finode64\0");
         assert_eq!(mount.attributes(), 3);
+    }
+
+    #[test]
+    fn a_remount_clears_what_it_does_not_name() {
+        assert_eq!(remounted(1 | 32 | 4096), (1, 2 | 4 | 8 | 0x0020_0000));
+        assert_eq!(remounted(2 | 1 << 10), (2 | 0x10, 1 | 4 | 8 | 0x0020_0000 | 0x80 | 0x70));
+        assert_eq!(
+            remounted(1 << 21),
+            (0, 1 | 2 | 4 | 8 | 0x0020_0000 | 0x80 | 0x70),
+            "relatime is none of them"
+        );
     }
 
     #[test]

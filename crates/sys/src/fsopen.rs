@@ -129,6 +129,26 @@ impl Context {
     }
 }
 
+/// The file system that `fd` is on, to be changed, close-on-exec: `fspick(fd, "")`.
+/// <https://man7.org/linux/man-pages/man2/fspick.2.html>
+///
+/// # Errors
+/// `EINVAL` when `fd` is not the root of a mount, `EPERM` without CAP_SYS_ADMIN.
+///
+/// ```no_run
+/// use cofferdam_sys::{fsopen::*, open};
+/// let there = open::open(c"/mnt", open::O_PATH)?;
+/// let fs = Context::of(pick(there.raw())?);
+/// fs.string(c"size", c"2m")?;
+/// fs.configure(Step::Reconfigure)?;
+/// # Ok::<(), cofferdam_sys::Errno>(())
+/// ```
+pub fn pick(fd: i32) -> Result<Fd> {
+    const CLOEXEC_AND_EMPTY_PATH: u32 = 1 | 8;
+    // SAFETY: a null-terminated string.
+    unsafe { syscall!(nr::FSPICK, fd, c"".as_ptr(), CLOEXEC_AND_EMPTY_PATH) }.map(|fd| Fd::own(small(fd)))
+}
+
 /// `open_tree(dir, path, flags)`, close-on-exec; with [`OPEN_TREE_CLONE`] a copy attached nowhere.
 /// <https://man7.org/linux/man-pages/man2/open_tree.2.html>
 ///

@@ -58,6 +58,19 @@ pub fn detach(path: &CStr) -> Result<()> {
 /// ```
 pub fn unmount(path: &CStr, flags: u32) -> Result<()> {
     const UMOUNT_NOFOLLOW: u32 = 8;
+    unmount_followed(path, flags | UMOUNT_NOFOLLOW)
+}
+
+/// As [`unmount`], of what a link at `path` leads to: a magic link of /proc, say.
+///
+/// # Errors
+/// As [`unmount`].
+///
+/// ```
+/// use cofferdam_sys::{Errno, pivot_root};
+/// assert_eq!(pivot_root::unmount_followed(c"/nowhere", 0), Err(Errno::ENOENT));
+/// ```
+pub fn unmount_followed(path: &CStr, flags: u32) -> Result<()> {
     // SAFETY: a null-terminated string.
-    unsafe { syscall!(nr::UMOUNT2, path.as_ptr(), flags | UMOUNT_NOFOLLOW) }.map(drop)
+    unsafe { syscall!(nr::UMOUNT2, path.as_ptr(), flags) }.map(drop)
 }

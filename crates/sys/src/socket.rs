@@ -201,6 +201,52 @@ pub fn send_to(socket: i32, bytes: &[u8], flags: u32, address: &[u8]) -> Result<
     }
 }
 
+/// Sends one message with ancillary data (cmsg(3)); without an address (an empty one) to whom the socket is connected.
+/// No signal when the other side has gone. <https://man7.org/linux/man-pages/man2/sendmsg.2.html>
+///
+/// # Errors
+/// As the man page.
+///
+/// ```
+/// use cofferdam_sys::socket::*;
+/// let (a, b) = pair().unwrap();
+/// assert_eq!(send_message(a.raw(), b"hello", &[], 0, &[]), Ok(5));
+/// assert_eq!(recv(b.raw(), &mut [0; 9]).unwrap().0, 5);
+/// ```
+pub fn send_message(socket: i32, bytes: &[u8], control: &[u8], flags: u32, address: &[u8]) -> Result<usize> {
+    const MSG_NOSIGNAL: u32 = 0x4000;
+    let mut iov = IoVec { base: bytes.as_ptr().cast_mut(), len: bytes.len() };
+    let message = MsgHdr {
+        name: if address.is_empty() { core::ptr::null_mut() } else { address.as_ptr().cast_mut() },
+        name_len: u32::try_from(address.len()).map_err(|_| Errno::EINVAL)?,
+        iov: &raw mut iov,
+        iov_len: 1,
+        control: if control.is_empty() { core::ptr::null_mut() } else { control.as_ptr().cast_mut().cast() },
+        control_len: control.len(),
+        flags: 0,
+    };
+    // SAFETY: everything the header points to has the length that it says, lives until the call returns, and is
+    // only read; the kernel copies ancillary data by bytes, so that their alignment does not matter.
+    unsafe { syscall!(nr::SENDMSG, socket, &raw const message, flags | MSG_NOSIGNAL) }
+}
+
+/// The address family of a socket (`AF_*`); socket(7), `SO_DOMAIN`.
+///
+/// # Errors
+/// `ENOTSOCK`.
+///
+/// ```
+/// use cofferdam_sys::socket::*;
+/// assert_eq!(domain(inet_datagram().unwrap().raw()), Ok(2));
+/// ```
+pub fn domain(socket: i32) -> Result<u32> {
+    const SO_DOMAIN: u32 = 39;
+    let (mut domain, mut length) = (0u32, 4u32);
+    // SAFETY: room for the number, and its length.
+    unsafe { syscall!(nr::GETSOCKOPT, socket, SOL_SOCKET, SO_DOMAIN, &raw mut domain, &raw mut length) }?;
+    Ok(domain)
+}
+
 /// Receives one message of a socket of netlink(7) and the port that sent it: 0 is the kernel.
 /// <https://man7.org/linux/man-pages/man2/recvmsg.2.html>
 ///

@@ -6,6 +6,7 @@ use cofferdam_notify::Call;
 use cofferdam_notify::{Answer, Arch, Errno, Request, Result};
 
 use super::{Context, Done, refuse};
+use crate::policy::limits::Names;
 
 /// sysinfo(2) with the container's memory as the system's: its limits, and what it uses of them.
 pub(super) fn sysinfo(context: &Context, request: &Request) -> Result<Done> {
@@ -26,6 +27,22 @@ pub(super) fn sysinfo(context: &Context, request: &Request) -> Result<Done> {
     }
     request.write(to, &info.bytes())?;
     Ok(Done { answer: Answer::Value(0), reason: format!("{} bytes in all", info.total) })
+}
+
+/// uname(2) with the names of the caller's UTS namespace, and what the policy says instead. The structure is the same
+/// in all ABIs.
+pub(super) fn uname(names: &Names, request: &Request) -> Result<Done> {
+    let Call::Uname { to } = request.call()? else { return Ok(refuse(Errno::ENOSYS, "no uname")) };
+    let mut told = request.caller()?.system_names()?;
+    let said = [&names.release, &names.version, &names.machine];
+    for (field, said) in [&mut told.release, &mut told.version, &mut told.machine].into_iter().zip(said) {
+        if let Some(said) = said {
+            *field = said.clone().into_bytes();
+        }
+    }
+    request.write(to, &told.bytes())?;
+    let reason = String::from_utf8_lossy(&told.release).into_owned();
+    Ok(Done { answer: Answer::Value(0), reason })
 }
 
 /// `struct sysinfo` of a kernel with 64-bit words, in bytes.

@@ -86,14 +86,13 @@ pub(crate) fn carry_out(action: &Action, context: &Context, request: &Request) -
         Action::Freeze => context.group.freeze(request)?,
         Action::Mkdir { suffix } => files::mkdir(suffix, context, request)?,
         Action::Mknod { devices } => files::mknod(devices, context, request)?,
-        Action::Mount { file_systems, need_cap_admin } => {
-            mounts::mount(file_systems, *need_cap_admin, context, request)?
-        }
+        Action::Mount(rule) => mounts::mount(rule, context, request)?,
         Action::Chown { uids, gids } => files::chown(uids, gids, context, request)?,
         Action::Setxattr { names, max_size } => files::setxattr(names, *max_size, context, request)?,
         Action::Open { files } => files::open(files, request)?,
         Action::Network { allow } => network::reach(allow, context, request)?,
         Action::Sysinfo => facts::sysinfo(context, request)?,
+        Action::Uname(names) => facts::uname(names, request)?,
         Action::Delay { paths, delay } => programs::delay(paths, *delay, request)?,
         Action::Sidecars { containers, delay } => programs::sidecars(containers, *delay, context, request),
     })

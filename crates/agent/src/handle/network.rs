@@ -3,17 +3,32 @@
 //! Called by `carry_out`. The socket is duplicated out of the caller, and connected, bound or sent through to the
 //! address that was read: nothing is looked at twice, so another thread of the caller's can change nothing.
 
-use cofferdam_notify::{Address, Call, Errno, Request, Result, UnixAddress};
+use cofferdam_notify::{Address, Answer, Call, Errno, Message, Request, Result, UnixAddress};
 
 use super::{Context, Done, refuse};
 use crate::policy::limits::Place;
 
+/// Why a sendto(2) without an address may go on.
+const NO_ADDRESS: &str = "its address is a null pointer in a register, which no other thread can change: it goes to \
+                          where the socket was connected";
+
 pub(super) fn reach(allow: &[Place], context: &Context, request: &Request) -> Result<Done> {
-    let call = request.call()?;
+    let mut call = request.call()?;
+    // Whatever the socket's number stands for by then.
+    if matches!(call, Call::SendTo { address: None, .. }) && request.name() == Some("sendto") {
+        return Ok(Done { answer: Answer::proceed(NO_ADDRESS), reason: NO_ADDRESS.to_owned() });
+    }
+    // Messages from the first one on that may not go wait until the caller asks for them again.
+    if let Call::SendMessages { messages, .. } = &mut call {
+        let refused = |message: &Message| message.address.as_ref().is_some_and(|to| !judge(allow, to).1);
+        let first = messages.iter().position(refused).filter(|first| *first > 0);
+        messages.truncate(first.unwrap_or(messages.len()));
+    }
     let address = match &call {
         Call::Connect { address, .. } | Call::Bind { address, .. } => Some(address),
         // Without an address it goes to where the socket was connected.
         Call::SendTo { address, .. } => address.as_ref(),
+        Call::SendMessages { messages, .. } => messages.first().and_then(|first| first.address.as_ref()),
         _ => return Ok(refuse(Errno::ENOSYS, "no call that reaches a place")),
     };
     let (name, allowed) = address.map_or((String::new(), true), |address| judge(allow, address));

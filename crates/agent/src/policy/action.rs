@@ -10,7 +10,7 @@ use std::time::Duration;
 use cofferdam_sys::Errno;
 
 use super::device::Device;
-use super::limits::{self, Place};
+use super::limits::{self, Mounts, Names, Place};
 use super::matching::Pattern;
 use super::read::{Fields, Node, Reader, nearest};
 use super::template::Template;
@@ -34,8 +34,8 @@ pub(crate) enum Action {
     Mkdir { suffix: Template },
     /// Device nodes of a list are made, others fail with EPERM.
     Mknod { devices: Vec<Device> },
-    /// File systems of a list are mounted and unmounted, others fail with EPERM.
-    Mount { file_systems: Vec<String>, need_cap_admin: bool },
+    /// File systems of a list are mounted and unmounted, and mounts changed, within limits; others fail with EPERM.
+    Mount(Mounts),
     /// Files get owners out of these ranges, as the caller's user namespace says them.
     Chown { uids: Vec<RangeInclusive<u32>>, gids: Vec<RangeInclusive<u32>> },
     /// Extended attributes of these names are set, with values that are not larger.
@@ -46,6 +46,8 @@ pub(crate) enum Action {
     Open { files: BTreeMap<String, PathBuf> },
     /// sysinfo(2) tells the memory of the container's limits.
     Sysinfo,
+    /// uname(2) tells the names of the container's UTS namespace, and these.
+    Uname(Names),
     /// Programs of a list wait before they are executed.
     Delay { paths: Vec<Pattern>, delay: Duration },
     /// The container's first program waits until its pod's sidecars had time to start.
@@ -55,7 +57,21 @@ pub(crate) enum Action {
 /// Name in the document, the calls that it can answer (none is all), and the reader of its keys.
 type Row = (&'static str, &'static [&'static str], fn(&mut Fields<'_>, &mut Reader<'_>) -> Option<Action>);
 
-const ACTIONS: [Row; 15] = [
+/// What a rule about mounts can answer.
+const MOUNTS: [&str; 10] = [
+    "mount",
+    "umount",
+    "umount2",
+    "fsopen",
+    "fspick",
+    "fsconfig",
+    "fsmount",
+    "open_tree",
+    "move_mount",
+    "mount_setattr",
+];
+
+const ACTIONS: [Row; 16] = [
     ("errno", &[], errno),
     ("return", &[], value),
     ("continue", &[], proceed),
@@ -63,12 +79,13 @@ const ACTIONS: [Row; 15] = [
     ("freeze", &[], |_, _| Some(Action::Freeze)),
     ("mkdir", &["mkdir", "mkdirat"], mkdir),
     ("mknod", &["mknod", "mknodat"], mknod),
-    ("mount", &["mount", "umount2", "fsopen", "fsconfig", "fsmount", "move_mount"], mount),
+    ("mount", &MOUNTS, limits::mount),
     ("chown", &["chown", "chown32", "fchown", "fchown32", "fchownat", "lchown", "lchown32"], limits::chown),
     ("setxattr", &["fsetxattr", "lsetxattr", "setxattr", "setxattrat"], limits::setxattr),
-    ("network", &["bind", "connect", "sendto"], limits::network),
+    ("network", &["bind", "connect", "sendmmsg", "sendmsg", "sendto"], limits::network),
     ("open", &["open", "openat", "openat2"], limits::open),
     ("sysinfo", &["sysinfo"], |_, _| Some(Action::Sysinfo)),
+    ("uname", &["uname"], limits::uname),
     ("delay", &["execve", "execveat"], delay),
     ("sidecars", &["execve"], sidecars),
 ];
@@ -84,12 +101,13 @@ impl Action {
             Self::Freeze => "freeze",
             Self::Mkdir { .. } => "mkdir",
             Self::Mknod { .. } => "mknod",
-            Self::Mount { .. } => "mount",
+            Self::Mount(_) => "mount",
             Self::Chown { .. } => "chown",
             Self::Setxattr { .. } => "setxattr",
             Self::Network { .. } => "network",
             Self::Open { .. } => "open",
             Self::Sysinfo => "sysinfo",
+            Self::Uname(_) => "uname",
             Self::Delay { .. } => "delay",
             Self::Sidecars { .. } => "sidecars",
         }
@@ -178,13 +196,6 @@ fn mknod(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<Action> {
     };
     let devices = fields.need("devices", reader)?.each(reader, read)?;
     Some(Action::Mknod { devices })
-}
-
-fn mount(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<Action> {
-    let need_cap_admin = fields.take("need_cap_admin").map(|node| node.boolean(reader));
-    let node = fields.need("file_systems", reader)?;
-    let file_systems = node.each(reader, |node, reader| node.words(reader))?;
-    Some(Action::Mount { file_systems, need_cap_admin: need_cap_admin.unwrap_or(Some(true))? })
 }
 
 fn time(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<Duration> {

@@ -61,6 +61,104 @@ impl Place {
     }
 }
 
+/// What may be mounted, and changed of what is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mounts {
+    /// Types of file systems.
+    pub(crate) file_systems: Vec<String>,
+    /// Places that may be shown at others, too.
+    pub(crate) binds: Vec<Pattern>,
+    pub(crate) changes: Vec<Change>,
+    /// Whether the caller must have CAP_SYS_ADMIN.
+    pub(crate) need_cap_admin: bool,
+}
+
+impl Default for Mounts {
+    fn default() -> Self {
+        Self { file_systems: Vec::new(), binds: Vec::new(), changes: Vec::new(), need_cap_admin: true }
+    }
+}
+
+impl Mounts {
+    pub(crate) fn lists(&self, name: &std::ffi::CStr) -> bool {
+        self.file_systems.iter().any(|known| known.as_bytes() == name.to_bytes())
+    }
+}
+
+/// A kind of change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Attributes of a mount.
+    Attributes,
+    /// A mount's place.
+    Move,
+    /// How mounts travel between namespaces.
+    Propagation,
+    /// Options of a file system.
+    Remount,
+}
+
+impl Change {
+    const ALL: [Self; 4] = [Self::Attributes, Self::Move, Self::Propagation, Self::Remount];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Attributes => "attributes",
+            Self::Move => "move",
+            Self::Propagation => "propagation",
+            Self::Remount => "remount",
+        }
+    }
+}
+
+pub(super) fn mount(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<Action> {
+    let need_cap_admin = fields.take("need_cap_admin").map(|node| node.boolean(reader));
+    let words =
+        |node: Node<'_>, reader: &mut Reader<'_>| node.each(reader, |node, reader| node.words(reader));
+    let file_systems = fields.take("file_systems").map(|node| words(node, reader));
+    let binds = fields.take("binds").map(|node| patterns(&node, reader));
+    let change = |node: &Node<'_>, reader: &mut Reader<'_>| {
+        let word = node.string(reader)?;
+        let known = Change::ALL.into_iter().find(|change| change.name() == word);
+        let all = Change::ALL.map(Change::name).join(", ");
+        known.or_else(|| node.reject(reader, format!("{word:?} is no change (hint: one of {all})")))
+    };
+    let changes = fields.take("changes").map(|node| node.each(reader, change));
+    if file_systems.is_none() && binds.is_none() && changes.is_none() {
+        let message = "has none of `file_systems`, `binds` and `changes`: nothing would be allowed";
+        reader.reject(&fields.at, &fields.key, message);
+        return None;
+    }
+    Some(Action::Mount(Mounts {
+        file_systems: file_systems.unwrap_or_else(|| Some(Vec::new()))?,
+        binds: binds.unwrap_or_else(|| Some(Vec::new()))?,
+        changes: changes.unwrap_or_else(|| Some(Vec::new()))?,
+        need_cap_admin: need_cap_admin.unwrap_or(Some(true))?,
+    }))
+}
+
+/// What uname(2) tells, where it is not what the caller's namespace says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) release: Option<String>,
+    pub(crate) version: Option<String>,
+    pub(crate) machine: Option<String>,
+}
+
+pub(super) fn uname(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<Action> {
+    // With its null it has 65 bytes in `struct new_utsname`.
+    const LONGEST: usize = 64;
+    let mut name = |name| match fields.take(name) {
+        None => Some(None),
+        Some(node) => match node.words(reader)? {
+            text if text.len() <= LONGEST => Some(Some(text)),
+            _ => node.reject(reader, format!("is longer than {LONGEST} bytes")),
+        },
+    };
+    let (release, version, machine) = (name("release"), name("version"), name("machine"));
+    Some(Action::Uname(Names { release: release?, version: version?, machine: machine? }))
+}
+
 pub(super) fn chown(fields: &mut Fields<'_>, reader: &mut Reader<'_>) -> Option<Action> {
     let mut of =
         |name| fields.take(name).map_or_else(|| Some(Vec::new()), |node: Node<'_>| node.each(reader, ids));

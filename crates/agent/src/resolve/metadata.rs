@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::Own;
+use crate::policy::limits::Mounts;
 use crate::policy::matching::{Pattern, Scope};
 use crate::policy::template::Template;
 use crate::policy::{Action, Policy, Rule};
@@ -43,7 +44,11 @@ fn policy(said: &Said<'_>) -> Result<Option<Policy>, String> {
     file_systems.extend(said.flag("MOUNT_SYSFS")?.then(|| "sysfs".to_owned()));
     let need_cap_admin = said.flag("MOUNT_NEED_CAP_ADMIN")?;
     if !file_systems.is_empty() {
-        rule("MOUNT", &["mount", "umount2"], Action::Mount { file_systems, need_cap_admin });
+        rule(
+            "MOUNT",
+            &["mount", "umount2"],
+            Action::Mount(Mounts { file_systems, need_cap_admin, ..Mounts::default() }),
+        );
     }
     let every = Scope::default();
     match said.get("DEFAULT_ACTION") {
@@ -156,7 +161,7 @@ mod tests {
         let paths = vec![Pattern("/bin/sleep".into())];
         assert_eq!(decide(all, "execve"), Action::Delay { paths, delay });
         let file_systems = ["tmpfs", "overlay", "proc", "sysfs"].map(str::to_owned).to_vec();
-        assert_eq!(decide(all, "mount"), Action::Mount { file_systems, need_cap_admin: true });
+        assert_eq!(decide(all, "mount"), Action::Mount(Mounts { file_systems, ..Mounts::default() }));
         assert_eq!(decide(all, "reboot"), Action::Freeze);
         let sidecars = "SIDECARS=envoy,log\nSIDECARS_DELAY=500ms\nDEFAULT_ACTION=kill-container";
         let containers = vec!["envoy".to_owned(), "log".to_owned()];

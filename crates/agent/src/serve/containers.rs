@@ -31,7 +31,7 @@ impl Agent {
         // All of this may be another's by the time that a question is answered.
         let context = Context {
             group: Group::of(container.pid1),
-            line: Line::now(),
+            line: Line::now(container.pid1),
             home: user_namespace(container.pid1),
             actors: Actors::new(HELPERS),
             since: Instant::now(),

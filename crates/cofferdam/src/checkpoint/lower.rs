@@ -92,9 +92,11 @@ fn root(p: &mut Program, plan: &InitPlan, at: &Path) {
 
 fn bind(p: &mut Program, plan: &InitPlan, at: &Path) {
     let source = plan.root.path.as_path();
-    let op = Op::HereBind { source: &c_path(source), target: &c_path(at), recursive: true, set: 0 };
     let pointer = Pointer::new("/root/path");
-    p.step("mounting", format!("{} at {}", source.display(), at.display()), &pointer, op);
+    let tree = Op::HereTree { path: &c_path(source), recursive: true };
+    p.step("copying the mount", source.display().to_string(), &pointer, tree);
+    let attach = Op::HereAttach { target: &c_path(at), follow: true };
+    p.step("mounting", format!("{} at {}", source.display(), at.display()), &pointer, attach);
 }
 
 /// Whether CRIU brings the mount point with a tmpfs that it restores.

@@ -81,8 +81,8 @@ pub enum Call {
     Bind { socket: i32, address: Address },
     /// sendto(2); `buffer` and `length` are where the data are.
     SendTo { socket: i32, buffer: u64, length: u64, flags: u32, address: Option<Address> },
-    /// sendmsg(2), sendmmsg(2): where each message goes.
-    SendMessages { socket: i32, addresses: Vec<Option<Address>>, flags: u32 },
+    /// sendmsg(2), sendmmsg(2).
+    SendMessages { socket: i32, messages: Vec<Message>, flags: u32 },
     /// execve(2), execveat(2); `argv` and `envp` are where the arrays are ([`crate::Memory::strings`]).
     Exec { dir: i32, path: CString, argv: u64, envp: u64, flags: u32 },
     /// bpf(2), with as much of `union bpf_attr` as the caller says.
@@ -149,6 +149,26 @@ pub struct SetXattr {
     pub value: Vec<u8>,
     /// `XATTR_CREATE`, `XATTR_REPLACE`.
     pub flags: u32,
+}
+
+/// One message of sendmsg(2) or sendmmsg(2). What it says is read when it is sent.
+///
+/// ```
+/// # fn f(message: cofferdam_notify::Message) -> bool {
+/// message.address.is_none() && message.control.is_empty()
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Message {
+    /// Where it goes; without one, to where the socket is connected.
+    pub address: Option<Address>,
+    /// Where its data are, and how long.
+    pub parts: Vec<(u64, u64)>,
+    /// Ancillary data (cmsg(3)) as the caller's ABI has them.
+    pub control: Vec<u8>,
+    /// Where the caller of sendmmsg(2) wants to be told how much was sent.
+    pub told: Option<u64>,
 }
 
 /// Arguments of mount(2).

@@ -76,9 +76,10 @@ fn calls_on_sockets() {
         let (data, mut none) = ([std::io::IoSlice::new(b"x")], rustix::net::SendAncillaryBuffer::default());
         rustix::net::sendmsg_addr(&socket, &to, &data, &mut none, SendFlags::empty())
     });
-    let Call::SendMessages { addresses, .. } = call else { panic!("{call:?}") };
-    let addresses: Vec<_> = addresses.iter().flatten().filter_map(Address::inet).collect();
-    assert_eq!(addresses, ["[::1]:9".parse().unwrap()]);
+    let Call::SendMessages { messages, .. } = call else { panic!("{call:?}") };
+    let [message] = &messages[..] else { panic!("{messages:?}") };
+    assert_eq!(message.address.as_ref().and_then(Address::inet), Some("[::1]:9".parse().unwrap()));
+    assert_eq!((message.parts.len(), message.parts[0].1, message.told), (1, 1, None));
 }
 
 #[test]
