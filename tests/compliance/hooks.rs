@@ -277,6 +277,39 @@ facts! {
     fn a_late_hook_that_takes_too_long_is_killed(t) {
         too_slow(t, &["poststart", "poststop"]);
     }
+
+    fn create_container_hooks_start_in_the_root_filesystem(t) {
+        let (mut b, log) = logged(t);
+        b.config.as_object_mut().unwrap().remove("hooks");
+        set(&mut b, "createContainer", &[hook(&format!("test -e ./bin/busybox && touch ./made && echo there >>{log}"))]);
+        b.args(&["ls", "/made"]).run().ok();
+        assert_eq!(lines(&log), ["there"]);
+    }
+
+    fn start_container_hooks_without_an_environment_have_the_processs(t) {
+        let (mut b, log) = logged(t);
+        b.config.as_object_mut().unwrap().remove("hooks");
+        b.set("/process/env", json!(["PATH=/bin", "ONE=two"]));
+        let script = format!("cat >/dev/null; echo $ONE home=$HOME >>{log}");
+        set(&mut b, "startContainer", &[json!({"path": "/bin/sh", "args": ["sh", "-c", script]})]);
+        b.args(&["true"]).run().ok();
+        assert!(lines(&log)[0].starts_with("two home=/"), "{:?}", lines(&log));
+    }
+
+    fn start_container_hooks_are_held_by_the_seccomp_filter(t) {
+        let (mut b, log) = logged(t);
+        b.config.as_object_mut().unwrap().remove("hooks");
+        let filter = json!({
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "syscalls": [{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}],
+        });
+        set(&mut b, "startContainer", &[hook(&format!("mkdir /dev/made 2>/dev/null || echo refused >>{log}"))]);
+        for no_new_privs in [false, true] {
+            b.set("/linux/seccomp", filter.clone()).set("/process/noNewPrivileges", no_new_privs);
+            b.args(&["true"]).run().ok();
+        }
+        assert_eq!(lines(&log), ["refused", "refused"]);
+    }
 }
 
 /// Every kind of hook, given a second, must not take longer.

@@ -1,6 +1,6 @@
 //! `mounts`: what is mounted and where, and what a hostile root filesystem can do about it.
 
-use cofferdam_tests::{facts, json, mountinfo};
+use cofferdam_tests::{ConsoleSocket, facts, json, mountinfo};
 
 facts! {
     fn destination_type_and_source_are_those_of_the_mount(t) {
@@ -141,5 +141,48 @@ facts! {
         t.host(&format!("mount -t tmpfs cofferdam-hosts {}", there.display()));
         let mut b = t.bundle();
         assert!(b.mounts().iter().all(|m| m.source != "cofferdam-hosts"));
+    }
+
+    fn a_tmpfs_has_the_mode_of_what_it_covers_and_1777_where_nothing_was(t) {
+        let mut b = t.script("stat -c %a /covered /new");
+        std::fs::create_dir(b.rootfs().join("covered")).unwrap();
+        t.host(&format!("chmod 710 {}/covered", b.rootfs().display()));
+        b.mount("/covered", "tmpfs", "tmpfs", &["nosuid"]).mount("/new", "tmpfs", "tmpfs", &["nosuid"]);
+        assert_eq!(b.run().ok(), "710\n1777\n");
+    }
+
+    fn a_destination_may_be_the_hosts_path_of_the_place(t) {
+        let mut b = t.bundle();
+        let destination = b.rootfs().join("data/in").to_str().unwrap().to_owned();
+        let mounts = b.mount(&destination, "tmpfs", "by-the-host", &[]).mounts();
+        assert_eq!(mountinfo::at(&mounts, "/data/in").source, "by-the-host");
+    }
+
+    fn a_bind_source_in_the_root_filesystem_shows_what_was_mounted_there(t) {
+        for user in [false, true] {
+            let mut b = t.script("cat /mnt/inner/f");
+            let source = t.dir.join("source");
+            std::fs::create_dir_all(&source).unwrap();
+            std::fs::write(source.join("f"), "mounted before\n").unwrap();
+            if user {
+                b.user_namespace();
+            }
+            let inside = b.rootfs().join("data").to_str().unwrap().to_owned();
+            b.mount("/data/inner", "none", source.to_str().unwrap(), &["bind"]);
+            b.mount("/mnt", "none", &inside, &["rbind"]);
+            assert_eq!(b.run().ok(), "mounted before\n", "user namespace: {user}");
+        }
+    }
+
+    fn a_read_only_dev_has_its_devices_and_its_console(t) {
+        let socket = ConsoleSocket::new(&t.dir);
+        let mut b = t.script("ls /dev/null /dev/console; touch /dev/x || echo refused; read x");
+        b.set("/process/terminal", true).set("/mounts/1/options", json!(["nosuid", "mode=755", "ro"]));
+        let c = b.create_with(&["--console-socket", socket.arg()]);
+        c.start();
+        let (mut pty, _name) = socket.receive();
+        pty.read_until("refused");
+        pty.write("end\n");
+        c.wait_stopped();
     }
 }

@@ -166,4 +166,23 @@ facts! {
         let flag = json!({"mode": "MPOL_BIND", "nodes": "0", "flags": ["MPOL_F_NO"]});
         t.bundle().args(&["true"]).set("/linux/memoryPolicy", flag).run().refused();
     }
+
+    fn a_container_may_run_on_every_cpu_whatever_its_maker_is_confined_to(t) {
+        t.need(std::thread::available_parallelism().is_ok_and(|n| n.get() > 1), "one processor only")?;
+        let mut b = t.bundle();
+        let everywhere = b.facts().get("affinity").to_owned();
+        let confined = |line: &[&str]| {
+            let (root, runtime) = (t.dir.join("state"), t.runtime.path.display().to_string());
+            let mut command = t.command("/usr/bin/taskset".as_ref());
+            command.args(["-c", "0", &runtime, "--root"]).arg(root).args(line);
+            t.finish(&mut command).ok().to_owned()
+        };
+        let told = |out: &str| out.lines().find_map(|l| l.strip_prefix("affinity=").map(str::to_owned));
+        b.args(&["probe", "facts"]).write();
+        assert_eq!(told(&confined(&b.command_line("run", &[]))).as_deref(), Some(everywhere.as_str()));
+        let c = t.bundle().start();
+        assert_eq!(told(&confined(&["exec", &c.id, "probe", "facts"])).as_deref(), Some(everywhere.as_str()));
+        let c = t.bundle().set("/linux/resources/cpu", json!({"cpus": "1"})).start();
+        assert_eq!(told(&confined(&["exec", &c.id, "probe", "facts"])).as_deref(), Some("1"));
+    }
 }

@@ -196,4 +196,31 @@ facts! {
         let mut b = t.bundle();
         b.args(&["cat", "/proc/keys"]).run_with(&["--no-new-keyring"]).ok();
     }
+
+    fn kill_reaches_those_who_outlived_the_first_process(t) {
+        let mut b = t.bundle();
+        b.config["linux"]["namespaces"].as_array_mut().unwrap().retain(|n| n["type"] != "pid");
+        let c = b.args(&["sleep", "600"]).start();
+        c.exec(&["--detach"], &["sleep", "601"]).ok();
+        t.host(&format!("kill -9 {}", c.pid()));
+        c.wait_stopped();
+        c.kill("TERM").refused();
+        c.kill("KILL").ok();
+        wait_until("the cgroup is empty", || c.kill("KILL").code != 0);
+    }
+
+    fn list_of_a_directory_that_is_not_there_is_refused(t) {
+        let out = t.finish(t.command(&t.runtime.path).args(["--root", "/no/such/place", "list"]));
+        out.refused();
+        assert!(!std::path::Path::new("/no/such/place").exists());
+    }
+
+    fn without_a_pivot_no_whole_procfs_can_be_mounted(t) {
+        let mut b = t.bundle();
+        b.set("/linux/maskedPaths", json!(["/proc/keys", "/proc/timer_list"]));
+        for flags in [&[] as &[&str], &["--no-pivot"]] {
+            b.args(&["busybox", "unshare", "-mrpf", "sh", "-c", "mount -t proc none /proc || echo refused"]);
+            assert_eq!(b.run_with(flags).ok(), "refused\n", "{flags:?}");
+        }
+    }
 }

@@ -114,7 +114,7 @@ const CASES: &[Case] = &[
             b.test.host(&format!("chmod 755 {}/bin/odd", b.rootfs().display()));
             b.args(&["odd"]);
         },
-        r#"exec: "odd": exec format error (ENOEXEC) [/process/args/0] (hint: the program may be for another architecture, or a script without #!)"#,
+        r#"exec odd: exec format error (ENOEXEC) [/process/args/0] (hint: the program may be for another architecture, or a script without #!)"#,
     ),
     (
         "a script without its interpreter",
@@ -123,7 +123,7 @@ const CASES: &[Case] = &[
             b.test.host(&format!("chmod 755 {}/bin/odd", b.rootfs().display()));
             b.args(&["odd"]);
         },
-        r#"exec: "odd": no such file or directory (ENOENT) [/process/args/0] (hint: the program's interpreter or loader may be missing)"#,
+        r#"exec odd: no such file or directory (ENOENT) [/process/args/0] (hint: the program's interpreter or loader may be missing)"#,
     ),
     (
         "a relative working directory",
@@ -154,7 +154,7 @@ const CASES: &[Case] = &[
                 json!([{"path": "/bin/sh", "args": ["sh", "-c", "echo no luck >&2; exit 3"]}]),
             );
         },
-        r#"running createRuntime hook /bin/sh: exit status 3: no luck [/hooks/createRuntime/0]"#,
+        r##"error running createRuntime hook #0: /bin/sh: exit status 3: no luck [/hooks/createRuntime/0]"##,
     ),
     (
         "a hook that takes too long",
@@ -164,14 +164,14 @@ const CASES: &[Case] = &[
                 json!([{"path": "/bin/sleep", "args": ["sleep", "60"], "timeout": 1}]),
             );
         },
-        r#"running createRuntime hook /bin/sleep: killed at its timeout [/hooks/createRuntime/0]"#,
+        r##"error running createRuntime hook #0: /bin/sleep: killed at its timeout [/hooks/createRuntime/0]"##,
     ),
     (
         "a hook that is not there",
         |b| {
             b.set("/hooks/prestart", json!([{"path": "/no/such/hook"}]));
         },
-        r#"running prestart hook /no/such/hook: no such file or directory (ENOENT) [/hooks/prestart/0]"#,
+        r##"error running prestart hook #0: /no/such/hook: no such file or directory (ENOENT) [/hooks/prestart/0]"##,
     ),
     (
         "a hook with a relative path",
@@ -185,7 +185,7 @@ const CASES: &[Case] = &[
         |b| {
             b.set("/hooks/startContainer", json!([{"path": "/bin/sh", "args": ["sh", "-c", "exit 5"]}]));
         },
-        r#"running startContainer hook /bin/sh: exit status 5 [/hooks/startContainer/0]"#,
+        r##"error running startContainer hook #0: /bin/sh: exit status 5 [/hooks/startContainer/0]"##,
     ),
     (
         "an unknown action of a filter",
@@ -206,7 +206,7 @@ const CASES: &[Case] = &[
         |b| {
             b.set("/linux/seccomp", json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/no/agent", "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"}]}));
         },
-        r#"sending the seccomp listener to the agent /no/agent: no such file or directory (ENOENT) [/linux/seccomp/listenerPath] (hint: is the agent running?)"#,
+        r#"failed to connect with seccomp agent /no/agent: no such file or directory (ENOENT) [/linux/seccomp/listenerPath] (hint: is the agent running?)"#,
     ),
     (
         "a limit that the kernel refuses",
@@ -302,7 +302,7 @@ cofferdam_tests::own! {
     }
     fn start_names_the_step_that_failed_however_the_container_was_created(t) {
         let hook = json!([{"path": "/bin/sh", "args": ["sh", "-c", "exit 5"]}]);
-        let expected = "running startContainer hook /bin/sh: exit status 5 [/hooks/startContainer/0]\"";
+        let expected = "error running startContainer hook #0: /bin/sh: exit status 5 [/hooks/startContainer/0]\"";
         let ways: [(&[&str], &[&str]); 4] = [
             (&[], &[]),
             (&["--cgroup-manager", "disabled"], &[]),
@@ -327,14 +327,14 @@ cofferdam_tests::own! {
 
     fn poststop_hooks_of_a_container_that_was_given_up_are_warned_about(t) {
         let script = |script: &str| json!([{"path": "/bin/sh", "args": ["sh", "-c", script]}]);
-        let warning = "level=warning msg=\"running poststop hook /bin/sh: exit status 7: words [/hooks/poststop/0]\"";
+        let warning = "level=warning msg=\"error running poststop hook #0: /bin/sh: exit status 7: words [/hooks/poststop/0]\"";
         for why in ["createRuntime", "startContainer", "poststart"] {
             let mut b = t.bundle();
             b.set("/hooks/poststop", script("echo words; exit 7")).set(&format!("/hooks/{why}"), script("exit 3"));
             let out = b.args(&["true"]).run();
             let lines: Vec<&str> = out.stderr.lines().collect();
             assert!(out.code == 1 && lines.len() == 2, "{why}: {out}");
-            assert!(lines[0].contains(warning) && lines[1].contains(&format!("running {why} hook")), "{why}: {out}");
+            assert!(lines[0].contains(warning) && lines[1].contains(&format!("error running {why} hook #0:")), "{why}: {out}");
         }
     }
 }

@@ -51,6 +51,41 @@ pub const TABLE: &[Line] = &[
     },
     Line {
         runtimes: BOTH,
+        why: "a container keeps the CPUs of who makes it; runc has done otherwise since 1.3",
+        tests: &["a_container_may_run_on_every_cpu_whatever_its_maker_is_confined_to"],
+    },
+    Line {
+        runtimes: BOTH,
+        why: "a destination is always one inside; runc has taken the host's path since 1.2",
+        tests: &["a_destination_may_be_the_hosts_path_of_the_place"],
+    },
+    Line {
+        runtimes: BOTH,
+        why: "in a user namespace sources are opened before anything is mounted; runc has done otherwise since 1.2",
+        tests: &["a_bind_source_in_the_root_filesystem_shows_what_was_mounted_there"],
+    },
+    Line {
+        runtimes: BOTH,
+        why: "whoever outlives the first process is out of reach; runc has done otherwise since 1.2",
+        tests: &["kill_reaches_those_who_outlived_the_first_process"],
+    },
+    Line {
+        runtimes: BOTH,
+        why: "no containers are listed; runc has refused since 1.2",
+        tests: &["list_of_a_directory_that_is_not_there_is_refused"],
+    },
+    Line {
+        runtimes: CRUN,
+        why: "createContainer hooks start elsewhere",
+        tests: &["create_container_hooks_start_in_the_root_filesystem"],
+    },
+    Line {
+        runtimes: CRUN,
+        why: "a tmpfs has mode 1777 whatever it covers",
+        tests: &["a_tmpfs_has_the_mode_of_what_it_covers_and_1777_where_nothing_was"],
+    },
+    Line {
+        runtimes: BOTH,
         why: "process.ioPriority is newer (runtime-spec 1.1)",
         tests: &["io_priority_class_and_value_are_set", "an_unknown_io_priority_class_is_refused"],
     },

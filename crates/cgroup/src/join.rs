@@ -75,7 +75,16 @@ impl Cgroup {
         let inside =
             |c: Component<'_>| matches!(c, Component::Normal(_) | Component::CurDir | Component::RootDir);
         if !below.components().all(inside) {
-            return Err(Error::new("joining the cgroup", below, "the path leaves the container's cgroup"));
+            return Err(Error::new(
+                "joining the cgroup",
+                below,
+                "bad sub cgroup path: it leaves the container's cgroup",
+            ));
+        }
+        let known =
+            |name: &&&str| self.saved.dirs.iter().any(|dir| dir.controllers.iter().any(|c| c == **name));
+        if let Some(unknown) = controllers.iter().find(|name| !known(name)) {
+            return Err(Error::new("joining the cgroup", below, format!("unknown controller {unknown}")));
         }
         let below: PathBuf = below.components().filter(|c| matches!(c, Component::Normal(_))).collect();
         for dir in &self.saved.dirs {
@@ -163,7 +172,7 @@ pub(crate) fn of_process(dir: &CgroupDir, pid: u32) -> Option<PathBuf> {
 }
 
 fn explain(dir: &Path, pid: u32, error: &io::Error) -> Error {
-    let out = Error::io(format!("moving process {pid} into"), dir, error);
+    let out = Error::io(format!("adding pid {pid} to"), dir, error);
     let errno = |e: Errno| file::is(error, e);
     if errno(Errno::EBUSY) {
         return out

@@ -210,7 +210,7 @@ fn refuse_used(dir: &CgroupDir) -> Result<(), Error> {
     let pids = file::read(&procs).map_err(|e| Error::io("reading the processes of", &procs, &e))?;
     let count = pids.lines().count();
     if count > 0 {
-        let what = format!("it exists and has {count} processes");
+        let what = format!("container's cgroup is not empty: {count} process(es) found");
         return Err(Error::new("using the cgroup", &dir.path, what)
             .asked_by("/linux/cgroupsPath")
             .hint("another container or service uses it: choose another cgroupsPath"));
@@ -228,7 +228,7 @@ fn refuse_used(dir: &CgroupDir) -> Result<(), Error> {
     if state.trim() == thawed {
         return Ok(());
     }
-    Err(Error::new("using the cgroup", &dir.path, "it exists and is frozen")
+    Err(Error::new("using the cgroup", &dir.path, "container's cgroup unexpectedly frozen")
         .asked_by("/linux/cgroupsPath")
         .hint(format!("thaw it first: write {thawed} to {name}")))
 }

@@ -8,12 +8,21 @@ use crate::context::{Context, Done};
 use crate::frame::{Frame, TERMINAL};
 use crate::inside::{self, Links, Missing};
 
-pub(crate) fn make(c: &mut Context, rows: u32, columns: u32, uid: u32, console: bool) -> Done {
+pub(crate) fn make(
+    c: &mut Context,
+    (rows, columns): (u32, u32),
+    uid: u32,
+    console: bool,
+    relayed: bool,
+) -> Done {
     let master = ptmx(c.root()?)?;
     let terminal = tty::open_peer(master.raw())?;
     if rows > 0 || columns > 0 {
         let clip = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
         tty::set_size(terminal.raw(), clip(rows), clip(columns))?;
+    }
+    if relayed {
+        tty::plain_line_ends(terminal.raw())?;
     }
     if uid > 0 {
         dirs::fchown(terminal.raw(), uid, stat::stat(terminal.raw())?.gid)?;

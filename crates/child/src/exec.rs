@@ -30,10 +30,18 @@ pub(crate) fn exec_fd(c: &Context, fd: i32, control: i32, argv: List<'_>, env: L
     Err(execveat::fexecve(fd, &argv, &env).into())
 }
 
-/// Executes `path` where its failure is all that can be told (hooks).
-pub(crate) fn replace(path: &CStr, argv: List<'_>, env: List<'_>) -> Errno {
+/// Executes `path`, after `last`, where its failure is all that can be told (hooks).
+pub(crate) fn replace(
+    path: &CStr,
+    argv: List<'_>,
+    env: List<'_>,
+    more: Option<&CStr>,
+    last: impl FnOnce() -> cofferdam_sys::Result<()>,
+) -> Errno {
+    let count = env.count().saturating_add(usize::from(more.is_some()));
     let vectors = mmap::vector(argv.count(), argv.iter())
-        .and_then(|argv| Ok((argv, mmap::vector(env.count(), env.iter())?)));
+        .and_then(|argv| Ok((argv, mmap::vector(count, env.iter().chain(more))?)))
+        .and_then(|vectors| last().map(|()| vectors));
     match vectors {
         Ok((argv, env)) => execveat::execve(path, &argv, &env),
         Err(e) => e,

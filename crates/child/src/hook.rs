@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use cofferdam_sys::clone3::{Forked, fork_single_threaded};
 use cofferdam_sys::poll::{POLLIN, PollFd};
 use cofferdam_sys::wait::Ended;
-use cofferdam_sys::{Errno, dirs, memfd_create, open, pidfd, poll, setns, wait};
+use cofferdam_sys::{Errno, dirs, memfd_create, open, pidfd, poll, prctl, seccomp, setns, wait};
 
 use crate::context::{Context, Done, Fail};
 use crate::exec;
@@ -20,18 +20,39 @@ pub(crate) struct Program<'a> {
     pub(crate) path: &'a CStr,
     pub(crate) argv: List<'a>,
     pub(crate) env: List<'a>,
-    /// Empty is where the child is.
+    pub(crate) home: bool,
+    /// Empty is the container's root.
     pub(crate) directory: &'a CStr,
     /// Standard output and error; -1 is what is kept for the error.
     pub(crate) output: [i32; 2],
+    pub(crate) confined: Confined<'a>,
+}
+
+/// What a hook that runs a program of the image may not do either.
+pub(crate) struct Confined<'a> {
+    pub(crate) no_new_privs: bool,
+    pub(crate) filter: &'a [u8],
+    pub(crate) flags: u32,
+}
+
+impl Confined<'_> {
+    /// The very last before execve(2), the only call that the filter must allow.
+    fn apply(&self) -> cofferdam_sys::Result<()> {
+        if self.no_new_privs {
+            prctl::set_no_new_privs()?;
+        }
+        if self.filter.is_empty() { Ok(()) } else { seccomp::set_filter(self.flags, self.filter).map(drop) }
+    }
 }
 
 pub(crate) fn run(c: &mut Context, program: Program<'_>, timeout: u64) -> Done {
     let said = memfd_create::memfd_create(c"hook", false)?;
     let input = c.state.as_ref().map_or(-1, cofferdam_sys::Fd::raw);
+    let root = c.root.as_ref().map_or(-1, cofferdam_sys::Fd::raw);
+    let home = if program.home && !c.home.bytes().is_empty() { Some(c.home.c_str()?) } else { None };
     match fork_single_threaded(0)? {
         Forked::Child => {
-            let errno = start(input, said.raw(), &program);
+            let errno = start((input, root, said.raw()), &program, home);
             let _ = open::write(said.raw(), errno.name().as_bytes());
             setns::exit(NOT_EXECUTED);
         }
@@ -48,7 +69,7 @@ pub(crate) fn run(c: &mut Context, program: Program<'_>, timeout: u64) -> Done {
     }
 }
 
-fn start(input: i32, said: i32, program: &Program<'_>) -> Errno {
+fn start((input, root, said): (i32, i32, i32), program: &Program<'_>, home: Option<&CStr>) -> Errno {
     let prepare = || {
         if input >= 0 {
             open::rewind(input)?;
@@ -59,6 +80,8 @@ fn start(input: i32, said: i32, program: &Program<'_>) -> Errno {
         }
         if !program.directory.is_empty() {
             dirs::chdir(program.directory)?;
+        } else if root >= 0 {
+            dirs::fchdir(root)?;
         }
         let [stdout, stderr] = program.output;
         open::dup_onto(if stdout < 0 { said } else { stdout }, 1)?;
@@ -66,7 +89,7 @@ fn start(input: i32, said: i32, program: &Program<'_>) -> Errno {
         cofferdam_sys::close_range::close_range(3, u32::MAX, cofferdam_sys::close_range::CLOSE_RANGE_CLOEXEC)
     };
     match prepare() {
-        Ok(()) => exec::replace(program.path, program.argv, program.env),
+        Ok(()) => exec::replace(program.path, program.argv, program.env, home, || program.confined.apply()),
         Err(e) => e,
     }
 }

@@ -10,6 +10,8 @@ pub mod frame;
 pub mod op;
 pub mod wire;
 
+#[doc(hidden)]
+pub mod bare;
 mod capabilities;
 mod console;
 mod context;

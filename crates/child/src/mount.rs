@@ -41,13 +41,11 @@ fn filesystem(c: &mut Context, op: &Op<'_>) -> Done {
     };
     let Op::Mount { copy_up, inherit_mode, hold, .. } = *op else { return Err(Errno::ENOSYS.into()) };
     let links = if symlinks { Links::Follow } else { Links::Refuse };
+    // A mount point that is only made now has nothing to hand down.
+    let mode = if inherit_mode { mode_of(c, target, links) } else { None };
     let at = mount_point(c, target, Missing::Directory(0o755), links)?;
     not_proc(&at, target)?;
-    let mount = new(&mut c.text, fstype, params, attr)?;
-    if inherit_mode {
-        let root = open::openat2(mount.raw(), c".", open::O_RDONLY | open::O_DIRECTORY, 0, 0)?;
-        dirs::fchmod(root.raw(), stat::stat(at.raw())?.mode & 0o7777)?;
-    }
+    let mount = new_with_mode(&mut c.text, fstype, params, mode, attr)?;
     if copy_up {
         tree::copy_up(&at, &mount)?;
     }
@@ -111,16 +109,43 @@ fn not_proc(at: &Fd, target: &CStr) -> Result<()> {
     Ok(())
 }
 
+/// Permissions of what is there.
+fn mode_of(c: &Context, target: &CStr, links: Links) -> Option<u32> {
+    let there = inside::find(c.root().ok()?, target, open::O_PATH, links).ok()?;
+    stat::stat(there.raw()).ok().map(|s| s.mode & 0o7777)
+}
+
 /// A new file system, attached nowhere; what the kernel says of a failure is kept in `text`.
 pub(crate) fn new(text: &mut Buffer<TEXT>, fstype: &CStr, params: List<'_>, attr: u64) -> Result<Fd> {
+    new_with_mode(text, fstype, params, None, attr)
+}
+
+fn new_with_mode(
+    text: &mut Buffer<TEXT>,
+    fstype: &CStr,
+    params: List<'_>,
+    mode: Option<u32>,
+    attr: u64,
+) -> Result<Fd> {
     let context = fsopen::Context::open(fstype)?;
-    let made = configure(&context, params).and_then(|()| context.mount(attr));
+    let set_mode = |mode| context.string(c"mode", octal(mode, &mut [0; 5])?);
+    let made = configure(&context, params)
+        .and_then(|()| mode.map_or(Ok(()), set_mode))
+        .and_then(|()| context.mount(attr));
     if let Err(e) = made
         && fsopen::explains(e)
     {
         text.fill(|buffer| context.message(buffer).len());
     }
     made
+}
+
+/// Permissions as four octal digits.
+fn octal(mode: u32, digits: &mut [u8; 5]) -> Result<&CStr> {
+    for (digit, shift) in digits.iter_mut().zip([9, 6, 3, 0]) {
+        *digit = b'0' | u8::try_from(mode >> shift & 7).unwrap_or_default();
+    }
+    CStr::from_bytes_with_nul(digits).map_err(|_| Errno::EINVAL)
 }
 
 fn configure(context: &fsopen::Context, params: List<'_>) -> Result<()> {
@@ -168,9 +193,12 @@ fn bind(c: &mut Context, op: &Op<'_>) -> Done {
     else {
         return Err(Errno::ENOSYS.into());
     };
-    let Op::Bind { propagation, idmap, idmap_recursive, .. } = *op else { return Err(Errno::ENOSYS.into()) };
+    let Op::Bind { propagation, idmap, idmap_recursive, from_inside, .. } = *op else {
+        return Err(Errno::ENOSYS.into());
+    };
     if copy_symlink
         && fd < 0
+        && !from_inside
         && stat::lstat(open::AT_FDCWD, source)?.mode & mknodat::S_IFMT == mknodat::S_IFLNK
     {
         let mut link = crate::context::Path::new();
@@ -178,10 +206,14 @@ fn bind(c: &mut Context, op: &Op<'_>) -> Done {
         link.push(dirs::readlinkat(open::AT_FDCWD, source, &mut words)?)?;
         return node::symlink(c, target, link.c_str()?);
     }
+    let all = if recursive { AT_RECURSIVE } else { 0 };
+    let last = if nofollow { open::O_NOFOLLOW } else { 0 };
     let tree = if fd >= 0 {
         Fd::own(fd)
+    } else if from_inside {
+        let found = inside::find(c.root()?, source, open::O_PATH | last, Links::Follow)?;
+        fsopen::open_tree(found.raw(), c"", OPEN_TREE_CLONE | all | open::AT_EMPTY_PATH)?
     } else {
-        let all = if recursive { AT_RECURSIVE } else { 0 };
         let link = if nofollow { open::AT_SYMLINK_NOFOLLOW } else { 0 };
         fsopen::open_tree(open::AT_FDCWD, source, OPEN_TREE_CLONE | all | link)?
     };

@@ -191,6 +191,8 @@ mod table {
             target: &'a CStr,
             /// What, on the host.
             source: &'a CStr,
+            /// Whether `source` is inside instead: what an earlier mount has put there.
+            from_inside: bool,
             /// The same as a detached mount that the parent opened, or -1.
             fd: i32,
             /// Whether mounts below come along.
@@ -262,6 +264,8 @@ mod table {
             uid: u32,
             /// Whether it becomes /dev/console.
             console: bool,
+            /// Whether what is written is shown on another terminal, which returns the carriage.
+            relayed: bool,
         }
         /// The terminal becomes standard input, output and error, and the controlling terminal.
         UseTerminal {}
@@ -275,6 +279,9 @@ mod table {
         Pivot { #[doc = "Whether mounts of the old root may be shared."] shared: bool, }
         /// As [`Op::Pivot`], by `MS_MOVE` and chroot(2).
         MoveRoot {}
+        /// Takes every whole procfs and sysfs but the container's own off the mount namespace, in which the host's
+        /// stay when the root is not pivoted: whoever sees one may mount another, with nothing masked.
+        HideFullProc {}
         /// As [`Op::Pivot`], by chroot(2) alone.
         Chroot {}
         /// sethostname(2).
@@ -313,6 +320,8 @@ mod table {
             /// Nanoseconds.
             period: u64,
         }
+        /// Allows every CPU that the cgroups leave, whatever the caller is confined to.
+        EveryCpu {}
         /// sched_setaffinity(2).
         Affinity { #[doc = "CPU mask."] mask: &'a [u8], }
         /// ioprio_set(2).
@@ -370,7 +379,9 @@ mod table {
             argv: List<'a>,
             /// Environment.
             env: List<'a>,
-            /// Where it starts; empty is where the child is.
+            /// Whether the home directory that was looked up is added to the environment.
+            home: bool,
+            /// Where it starts; empty is the container's root.
             directory: &'a CStr,
             /// Milliseconds, 0 for ever.
             timeout: u64,
@@ -378,6 +389,12 @@ mod table {
             stdout: i32,
             /// Its standard error, likewise.
             stderr: i32,
+            /// Whether it starts with PR_SET_NO_NEW_PRIVS.
+            no_new_privs: bool,
+            /// The seccomp filter that it runs under, `struct sock_filter`s; none when empty.
+            filter: &'a [u8],
+            /// Its flags, but for those of a listener.
+            filter_flags: u32,
         }
         /// PR_SET_NO_NEW_PRIVS.
         NoNewPrivs {}

@@ -27,7 +27,7 @@ pub(crate) fn home(uid: u32, line: &mut Path) -> Result<()> {
 }
 
 /// Moves `from..to` to the beginning and gives its length. (`copy_within` would bring a panic along.)
-fn shift(buffer: &mut [u8], from: usize, to: usize) -> usize {
+pub(crate) fn shift(buffer: &mut [u8], from: usize, to: usize) -> usize {
     let length = to.saturating_sub(from);
     for i in 0..length {
         let byte = buffer.get(from.saturating_add(i)).copied().unwrap_or_default();

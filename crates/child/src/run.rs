@@ -9,8 +9,8 @@ use crate::frame::{CORRUPT, DENIED, FAILED, Frame, HELLO};
 use crate::op::Op;
 use crate::wire::Cursor;
 use crate::{
-    capabilities, console, descriptors, exec, find, here, here_as, here_mounts, here_sockets, hook, mask,
-    mount, namespaces, node, overlay, procfs, root, scheduling, seccomp, serve,
+    bare, capabilities, console, descriptors, exec, find, here, here_as, here_mounts, here_sockets, hook,
+    mask, mount, namespaces, node, overlay, procfs, root, scheduling, seccomp, serve,
 };
 
 /// Runs the operations that the sealed file `program` holds, speaking on `control`.
@@ -122,6 +122,7 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::EnterRoot {} => root::enter(c),
         Op::Pivot { shared } => root::pivot(c, shared),
         Op::MoveRoot {} => root::move_root(c),
+        Op::HideFullProc {} => bare::hide(c),
         Op::Chroot {} => root::chroot(c),
         Op::Mount { .. } | Op::MountLegacy { .. } | Op::Bind { .. } | Op::SetAttr { .. } => mount::run(c, op),
         Op::Seal { recursive } => mount::seal(c, recursive),
@@ -130,7 +131,9 @@ fn one(c: &mut Context, op: &Op<'_>) -> Done {
         Op::Directory { path, mode } => node::directory(c, path, mode),
         Op::Mask { path, label } => mask::mask(c, path, label),
         Op::Readonly { path } => mask::readonly(c, path),
-        Op::Terminal { rows, columns, uid, console } => console::make(c, rows, columns, uid, console),
+        Op::Terminal { rows, columns, uid, console, relayed } => {
+            console::make(c, (rows, columns), uid, console, relayed)
+        }
         Op::UseTerminal {} => console::take(c),
         Op::Obey {} => serve::serve(c),
         _ => process(c, op),
@@ -166,6 +169,10 @@ fn process(c: &mut Context, op: &Op<'_>) -> Done {
     match *op {
         Op::Rlimit { resource, soft, hard } => Ok(cofferdam_sys::rlimit::set(resource, soft, hard)?),
         Op::Scheduler { .. } => scheduling::scheduler(op),
+        Op::EveryCpu {} => {
+            scheduling::every_cpu();
+            Ok(())
+        }
         Op::Affinity { mask } => Ok(cofferdam_sys::sched::setaffinity(mask)?),
         Op::IoPriority { value } => Ok(cofferdam_sys::ioprio_set::ioprio_set(value)?),
         Op::Mempolicy { mode, nodes } => Ok(cofferdam_sys::set_mempolicy::set_mempolicy(mode, nodes)?),
@@ -181,9 +188,22 @@ fn process(c: &mut Context, op: &Op<'_>) -> Done {
         }
         Op::Chdir { path, first_try } => root::chdir(c, path, first_try),
         Op::Find { name, path } => find::find(c, name, path),
-        Op::Hook { path, argv, env, directory, timeout, stdout, stderr } => {
+        Op::Hook {
+            path,
+            argv,
+            env,
+            home,
+            directory,
+            timeout,
+            stdout,
+            stderr,
+            no_new_privs,
+            filter,
+            filter_flags,
+        } => {
+            let confined = hook::Confined { no_new_privs, filter, flags: filter_flags };
             let output = [stdout, stderr];
-            hook::run(c, hook::Program { path, argv, env, directory, output }, timeout)
+            hook::run(c, hook::Program { path, argv, env, home, directory, output, confined }, timeout)
         }
         Op::ParentDeathSignal { signal } => Ok(cofferdam_sys::prctl::set_pdeathsig(signal)?),
         Op::NoNewPrivs {} => Ok(cofferdam_sys::prctl::set_no_new_privs()?),

@@ -88,7 +88,7 @@ pub(crate) fn terminal_mode(wanted: bool, detach: bool, socket: bool) -> Result<
         (false, _, true) | (true, false, true) => {
             Err(Failure::new("cannot use console socket if cofferdam will not detach or allocate tty"))
         }
-        (true, false, false) => Ok(TerminalMode::Own),
+        (true, false, false) => Ok(TerminalMode::Relayed),
         (true, true, true) | (false, _, false) => Ok(TerminalMode::Socket),
     }
 }
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_terminal_has_one_keeper() {
-        assert_eq!(terminal_mode(true, false, false).unwrap(), TerminalMode::Own);
+        assert_eq!(terminal_mode(true, false, false).unwrap(), TerminalMode::Relayed);
         assert_eq!(terminal_mode(true, true, true).unwrap(), TerminalMode::Socket);
         assert_eq!(terminal_mode(false, true, false).unwrap(), TerminalMode::Socket);
         assert!(terminal_mode(true, true, false).is_err());

@@ -22,6 +22,6 @@ pub(crate) fn hand_over(spec: &Spec, state: &State, pid: i32, listener: &OwnedFd
         state: state.clone(),
     };
     let bytes = serde_json::to_vec(&message).unwrap_or_default();
-    sockets::send(Path::new(path), &bytes, listener, "sending the seccomp listener to the agent")
+    sockets::send(Path::new(path), &bytes, listener, "failed to connect with seccomp agent")
         .map_err(|e| e.with_pointer(&pointer).with_hint("is the agent running?"))
 }

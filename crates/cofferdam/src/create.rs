@@ -19,7 +19,7 @@ use crate::lower::{self, Lowered};
 use crate::network::Wires;
 use crate::notify::{self, Notify};
 use crate::opened::Opened;
-use crate::options::{CreateOptions, Streams};
+use crate::options::{CreateOptions, Streams, TerminalMode};
 use crate::process::Process;
 use crate::program::LateSteps;
 use crate::state::{CONFIG, START, Saved};
@@ -97,7 +97,9 @@ pub(crate) fn make(
     let making = Making::begin(&decision.cgroup)?;
     let stdio = std::mem::take(&mut options.stdio);
     let born_in = making.open_v2_dir()?;
-    let (steps, mut upbringing) = Birth { claim: &claim, decision: &decision, until }.give(stdio, born_in)?;
+    let (steps, mut upbringing) =
+        Birth { claim: &claim, decision: &decision, terminal: options.terminal, until }
+            .give(stdio, born_in)?;
     let mut keeper = Keeper {
         decision: &decision,
         bundle,
@@ -156,6 +158,7 @@ pub(crate) fn saved(id: &ContainerId, bundle: &Bundle, decision: &Decision) -> S
 struct Birth<'a> {
     claim: &'a Claim,
     decision: &'a Decision,
+    terminal: TerminalMode,
     until: Until,
 }
 
@@ -174,6 +177,7 @@ impl Birth<'_> {
         let mut inputs = opened.inputs();
         inputs.overlay.clone_from(&self.decision.overlay);
         inputs.parent = self.decision.parent;
+        inputs.relayed = self.terminal == TerminalMode::Relayed;
         inputs.prepared = self.until == Until::Prepared;
         inputs.network = self.decision.network.is_some();
         inputs.mount_commands.clone_from(&self.decision.mount_commands);

@@ -10,7 +10,7 @@ use cofferdam_sys::clone3::{self, CLONE_NEWUSER};
 use crate::container::{Container, Status};
 use crate::decide::{check_preserved, check_terminal};
 use crate::opened::Opened;
-use crate::options::ExecOptions;
+use crate::options::{ExecOptions, TerminalMode};
 use crate::process::Process;
 use crate::spawn::Newborn;
 use crate::upbringing::{Parent, Upbringing};
@@ -38,6 +38,7 @@ pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Pr
     let opened = Opened::for_exec(stdio, born_in)?;
     let mut inputs = opened.inputs();
     inputs.init = init.as_raw_fd();
+    inputs.relayed = options.terminal == TerminalMode::Relayed;
     inputs.ignored_signals = ignored_signals;
     if plan.namespaces & CLONE_NEWUSER != 0 {
         inputs.first_ids = first_ids(container.saved.pid, &plan);

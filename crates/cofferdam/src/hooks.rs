@@ -26,14 +26,21 @@ pub(crate) fn state_file(state: &State) -> Result<std::fs::File> {
     Ok(file)
 }
 
+/// What running a hook is called.
+pub(crate) fn doing(kind: &str, index: usize) -> String {
+    format!("running {kind} hook #{index}:")
+}
+
 /// Runs hooks one after the other whatever they say: what failed is told at the end.
 pub(crate) fn run_all(hooks: &[HookPlan], kind: &'static str, state: &State, dir: &Path) -> Vec<Error> {
-    hooks.iter().filter_map(|hook| one(hook, kind, state, dir).err()).collect()
+    let each = hooks.iter().enumerate();
+    each.filter_map(|(index, hook)| one(hook, &doing(kind, index), state, dir).err()).collect()
 }
 
 /// Runs hooks one after the other; the first failure ends it.
 pub(crate) fn run(hooks: &[HookPlan], kind: &'static str, state: &State, dir: &Path) -> Result<()> {
-    hooks.iter().try_for_each(|hook| one(hook, kind, state, dir))
+    let mut each = hooks.iter().enumerate();
+    each.try_for_each(|(index, hook)| one(hook, &doing(kind, index), state, dir))
 }
 
 /// The file that the output of hooks is added to. It is made for the runtime's user alone: hooks may say anything.
@@ -43,9 +50,9 @@ pub(crate) fn open_output(path: &Path) -> Result<std::fs::File> {
     file.map_err(|e| Error::io("opening the file for the output of hooks", path, &e))
 }
 
-fn one(hook: &HookPlan, kind: &'static str, state: &State, dir: &Path) -> Result<()> {
+fn one(hook: &HookPlan, doing: &str, state: &State, dir: &Path) -> Result<()> {
     let error = || {
-        Error::new(ErrorKind::Payload, format!("running {kind} hook"))
+        Error::new(ErrorKind::Payload, format!("error {doing}"))
             .with_object(&hook.path)
             .with_pointer(&hook.pointer)
     };

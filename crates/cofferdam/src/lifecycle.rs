@@ -90,10 +90,11 @@ impl Container {
             // Processes may outlive the first one where there is no PID namespace.
             return Ok(self.cgroup().kill(signal)?);
         }
-        if self.pid().is_none() {
+        let others = signal == SIGKILL && !self.saved.own_pid_namespace;
+        if self.pid().is_none() && !(others && self.pids().is_ok_and(|pids| !pids.is_empty())) {
             return Err(self.wrong_state("container not running"));
         }
-        if signal == SIGKILL && !self.saved.own_pid_namespace {
+        if others {
             return Ok(self.cgroup().kill(signal)?);
         }
         self.signal_init(signal)?;

@@ -130,6 +130,9 @@ pub enum TerminalMode {
     Socket,
     /// The caller, in [`crate::Process::terminal`].
     Own,
+    /// The caller, as with `Own`, to carry what is written to a terminal of its own. That one begins lines at the
+    /// left, so the container's does not: it starts without `ONLCR` (termios(3)).
+    Relayed,
 }
 
 /// How a process is started in a running container.

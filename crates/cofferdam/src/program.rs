@@ -48,7 +48,7 @@ impl Program {
     /// Appends an operation.
     pub(crate) fn step(
         &mut self,
-        doing: &'static str,
+        doing: impl Into<Cow<'static, str>>,
         object: impl Into<String>,
         pointer: &Pointer,
         op: Op<'_>,

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use cofferdam_cgroup::{Hierarchies, Manager, Property, UnitPlan, Version};
 use cofferdam_net::{InterfaceKind, InterfacePlan, NetworkPlan, RoutePlan};
+use cofferdam_plan::HookPlan;
 
 use crate::decide::{Decision, decide_with};
 use crate::lower::{self, Inputs};
@@ -155,7 +156,7 @@ fn steps(decision: &Decision) -> Vec<ReportedStep> {
         all.push(child(step));
     }
     let post = &decision.init.hooks.poststart;
-    all.extend(post.iter().map(|h| parent("running poststart hook", &h.path, h.pointer.as_str())));
+    all.extend(each("poststart", post));
     all
 }
 
@@ -163,10 +164,16 @@ fn hooks(decision: &Decision) -> Vec<ReportedStep> {
     let h = &decision.init.hooks;
     let devices = decision.init.net_devices.iter();
     let moved = devices.map(|d| parent("moving network device", &d.host_name, d.pointer.as_str()));
-    let prestart = h.prestart.iter().map(|h| parent("running prestart hook", &h.path, h.pointer.as_str()));
-    let create =
-        h.create_runtime.iter().map(|h| parent("running createRuntime hook", &h.path, h.pointer.as_str()));
+    let prestart = each("prestart", &h.prestart);
+    let create = each("createRuntime", &h.create_runtime);
     moved.chain(decision.network.iter().flat_map(network)).chain(prestart).chain(create).collect()
+}
+
+fn each<'a>(kind: &'a str, hooks: &'a [HookPlan]) -> impl Iterator<Item = ReportedStep> + 'a {
+    let one = move |(index, h): (usize, &HookPlan)| {
+        parent(&crate::hooks::doing(kind, index), &h.path, h.pointer.as_str())
+    };
+    hooks.iter().enumerate().map(one)
 }
 
 fn network(plan: &NetworkPlan) -> Vec<ReportedStep> {

@@ -163,8 +163,11 @@ impl Failure {
     /// In the words that engines look for.
     fn of_program(self, step: &Step) -> Error {
         const NOT_IN_PATH: u32 = 1;
-        let error =
-            Error::new(ErrorKind::Payload, format!("exec: {:?}", step.object)).with_pointer(&step.pointer);
+        let quoted = match step.op.as_ref() {
+            "Exec" => format!("exec {}", step.object),
+            _ => format!("exec: {:?}", step.object),
+        };
+        let error = Error::new(ErrorKind::Payload, quoted).with_pointer(&step.pointer);
         if step.op == "Find" && self.detail == NOT_IN_PATH && self.errno == Errno::ENOENT {
             return Error::new(
                 ErrorKind::Payload,
@@ -187,11 +190,14 @@ impl Failure {
     }
 
     fn of_hook(self, step: &Step) -> Error {
-        let error = Error::new(ErrorKind::Payload, step.doing.as_ref())
+        // By the container's seccomp filter (SIGSYS).
+        const BAD_SYSTEM_CALL: u32 = 128 + 31;
+        let error = Error::new(ErrorKind::Payload, format!("error {}", step.doing))
             .with_object(&step.object)
             .with_pointer(&step.pointer);
         let how = match (self.errno, self.detail) {
             (Errno::ETIMEDOUT, _) => "killed at its timeout".to_owned(),
+            (Errno(0), BAD_SYSTEM_CALL) => "killed by signal 31: bad system call".to_owned(),
             (Errno(0), n) if n > 128 => format!("killed by signal {}", n.saturating_sub(128)),
             (Errno(0), n) => format!("exit status {n}"),
             (errno, _) => errno.to_string(),
@@ -213,9 +219,7 @@ fn hint(op: &str, errno: Errno) -> Option<&'static str> {
         ("Unshare", Errno::ENOSPC | Errno::EUSERS) => "a limit in /proc/sys/user/max_*_namespaces is reached",
         ("Pivot", Errno::EINVAL) => "the host's root may be a ramdisk: try --no-pivot",
         ("Mount", Errno::ENODEV) => "the kernel does not know this type of file system",
-        ("Mount", Errno::ENOTDIR) => {
-            "a file system is mounted on an ordinary directory only, not through a symbolic link"
-        }
+        ("Mount", Errno::ENOTDIR) => "it must be mounted on ordinary directory, not through a symbolic link",
         ("Mount" | "Bind", Errno::EROFS) => "the mount point is missing and the root filesystem is read-only",
         ("Bind" | "Mount" | "MountLegacy", Errno::EXDEV) => {
             "links of the root filesystem lead it into /proc, where nothing may be mounted"
@@ -225,6 +229,9 @@ fn hint(op: &str, errno: Errno) -> Option<&'static str> {
         }
         ("Chdir", Errno::EXDEV) => "the working directory lies outside the container",
         ("Node", Errno::EPERM) => "device nodes cannot be made in a user namespace",
+        ("Scheduler", Errno::EPERM) => {
+            "process scheduler can't be used together with AllowedCPUs (SCHED_DEADLINE needs every CPU)"
+        }
         ("Rlimit", Errno::EPERM) => "raising a hard limit needs CAP_SYS_RESOURCE",
         ("OpenProc", Errno::ENODEV) => "what is mounted on /proc is not a procfs",
         ("SetAttr", Errno::EINVAL) => "nothing is mounted there",

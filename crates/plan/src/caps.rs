@@ -126,8 +126,10 @@ pub(crate) fn decide(
     let dull = ambient & !(permitted & inheritable);
     if dull != 0 {
         let names = names(dull);
-        findings
-            .warn(at.key("ambient"), format!("left out, since not both permitted and inheritable: {names}"));
+        findings.warn(
+            at.key("ambient"),
+            format!("can't raise ambient capability {names}: not both permitted and inheritable"),
+        );
     }
     result
 }

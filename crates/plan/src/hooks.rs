@@ -27,32 +27,36 @@ pub fn known_hooks() -> &'static [&'static str] {
 /// ```
 #[must_use]
 pub fn plan_hooks(spec: &Spec) -> HooksPlan {
-    decide(spec, &[], &mut Findings::default())
+    decide(spec, Default::default(), &mut Findings::default())
 }
 
-/// Judges all hooks. `process_env` is what `startContainer` hooks without an environment get.
-pub(crate) fn decide(spec: &Spec, process_env: &[String], findings: &mut Findings) -> HooksPlan {
+/// What hooks without an environment get: variables, and whether a `HOME` is looked up.
+type Environment<'a> = (&'a [String], bool);
+
+/// Judges all hooks. `process` is the environment of `startContainer` hooks that have none.
+pub(crate) fn decide(spec: &Spec, process: Environment<'_>, findings: &mut Findings) -> HooksPlan {
+    let none = Environment::default();
     let hooks = &spec.hooks;
     let output = annotations::hook_output(spec, findings);
-    let mut list = |kind: &str, hooks: &[Hook], default_env: &[String]| {
+    let mut list = |kind: &str, hooks: &[Hook], default: Environment<'_>| {
         let at = Pointer::new("/hooks").key(kind);
         let all = hooks.iter().enumerate();
-        all.map(|(i, hook)| one(at.index(i), hook, default_env, &output, findings)).collect()
+        all.map(|(i, hook)| one(at.index(i), hook, default, &output, findings)).collect()
     };
     HooksPlan {
-        prestart: list("prestart", &hooks.prestart, &[]),
-        create_runtime: list("createRuntime", &hooks.create_runtime, &[]),
-        create_container: list("createContainer", &hooks.create_container, &[]),
-        start_container: list("startContainer", &hooks.start_container, process_env),
-        poststart: list("poststart", &hooks.poststart, &[]),
-        poststop: list("poststop", &hooks.poststop, &[]),
+        prestart: list("prestart", &hooks.prestart, none),
+        create_runtime: list("createRuntime", &hooks.create_runtime, none),
+        create_container: list("createContainer", &hooks.create_container, none),
+        start_container: list("startContainer", &hooks.start_container, process),
+        poststart: list("poststart", &hooks.poststart, none),
+        poststop: list("poststop", &hooks.poststop, none),
     }
 }
 
 fn one(
     at: Pointer,
     hook: &Hook,
-    default_env: &[String],
+    default: Environment<'_>,
     output: &[Option<PathBuf>; 2],
     findings: &mut Findings,
 ) -> HookPlan {
@@ -74,7 +78,8 @@ fn one(
     HookPlan {
         path: hook.path.clone(),
         args: if hook.args.is_empty() { vec![hook.path.clone()] } else { hook.args.clone() },
-        env: if hook.env.is_empty() { default_env.to_vec() } else { hook.env.clone() },
+        env: if hook.env.is_empty() { default.0.to_vec() } else { hook.env.clone() },
+        home: hook.env.is_empty() && default.1,
         timeout_ms,
         output: output.clone(),
         pointer: at,

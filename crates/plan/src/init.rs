@@ -423,6 +423,7 @@ pub struct HooksPlan {
 ///     path: "/bin/true".into(),
 ///     args: vec!["/bin/true".into()],
 ///     env: vec![],
+///     home: false,
 ///     timeout_ms: Some(5000),
 ///     output: [None, None],
 /// };
@@ -438,6 +439,8 @@ pub struct HookPlan {
     pub args: Vec<String>,
     /// Its whole environment. For `startContainer` hooks without one it is the process's, as for runc.
     pub env: Vec<String>,
+    /// Whether `HOME` is added to it as for the process: of `startContainer` hooks that get its environment.
+    pub home: bool,
     /// Milliseconds it may take; `None` is for ever.
     pub timeout_ms: Option<u64>,
     /// Files of the host's that its standard output and standard error are added to.

@@ -64,22 +64,23 @@ pub(crate) fn decide(asked: &MemoryPolicy, findings: &mut Findings) -> Option<Me
     for (i, flag) in asked.flags.iter().enumerate() {
         match FLAGS.iter().find(|(name, _)| name == flag) {
             Some((_, bit)) => flags |= bit,
-            None => findings.reject(at.key("flags").index(i), format!("{flag:?} is no memory policy flag")),
+            None => findings.reject(at.key("flags").index(i), format!("invalid memory policy flag {flag:?}")),
         }
     }
     if flags & (STATIC_NODES | RELATIVE_NODES) == STATIC_NODES | RELATIVE_NODES {
         findings.reject(at.key("flags"), "nodes cannot be both static and relative");
     }
     let nodes = id_list::parse(asked.nodes.as_deref().unwrap_or_default())
-        .map_err(|why| findings.reject(at.key("nodes"), why));
+        .map_err(|why| findings.reject(at.key("nodes"), format!("invalid memory policy nodes: {why}")));
     let Some(mode) = MODES.iter().position(|(name, _)| *name == asked.mode) else {
-        findings.reject(at.key("mode"), format!("{:?} is no memory policy", asked.mode));
+        findings.reject(at.key("mode"), format!("invalid memory policy mode {:?}", asked.mode));
         return None;
     };
     let nodes = nodes.ok()?;
     match MODES.get(mode).map(|(_, takes)| *takes) {
         Some(Nodes::None) if !nodes.is_empty() => {
-            findings.reject(at.key("nodes"), format!("{} takes no nodes", asked.mode));
+            let count: u32 = nodes.iter().map(|word| word.count_ones()).sum();
+            findings.reject(at.key("nodes"), format!("{} mode requires 0 nodes but got {count}", asked.mode));
         }
         Some(Nodes::Some) if nodes.is_empty() => {
             findings.reject(at.key("nodes"), format!("{} needs nodes", asked.mode));

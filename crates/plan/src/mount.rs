@@ -138,6 +138,8 @@ pub enum BindOpen {
     /// The parent, before the clone: the child's user namespace may not be allowed to look at it, or
     /// may not idmap it.
     Parent,
+    /// The child, below the container's root, where the source then is: an earlier mount may have put it there.
+    Inside,
 }
 
 /// A parameter of fsconfig(2): a flag or a string.

@@ -42,7 +42,7 @@ fn decide_one(scene: &Scene<'_>, at: &Pointer, mount: &Mount, findings: &mut Fin
         options.bind = true;
         options.recursive |= mount.kind.as_deref() == Some("rbind");
     }
-    let target = target(at, &mount.destination, findings);
+    let target = target(scene, at, &mount.destination, findings);
     let idmap = idmap(scene, at, mount, &options, findings);
     let kind = if options.remount {
         remount(at, &options, findings)
@@ -72,12 +72,14 @@ fn late(kind: &MountKind, target: &InPath) -> bool {
     matches!(kind, MountKind::Filesystem { fstype, .. } if fstype == "tmpfs" || target.as_str() == "/dev")
 }
 
-fn target(at: &Pointer, destination: &str, findings: &mut Findings) -> InPath {
+fn target(scene: &Scene<'_>, at: &Pointer, destination: &str, findings: &mut Findings) -> InPath {
     let at = at.key("destination");
     let Some(path) = InPath::new(destination) else {
         findings.reject(at, "holds a NUL byte");
         return InPath::root();
     };
+    // Some write the host's path of the place, as runc has always taken it.
+    let path = scene.inside(Path::new(path.as_str())).unwrap_or(path);
     if path == InPath::root() {
         findings.reject_hint(at, format!("{destination:?} is the container's root"), "use root.path");
     } else if !destination.starts_with('/') {
@@ -120,13 +122,24 @@ fn bind(
         return None;
     };
     let sees_less = scene.spaces.own(CLONE_NEWUSER) && scene.facts.fully_privileged();
+    let inside = scene.inside(source.as_path());
+    let (source, open) = match (idmapped, sees_less, inside.and_then(|path| host_path(&path))) {
+        (true, false, Some(path)) | (false, true, Some(path)) => (path, BindOpen::Inside),
+        // The parent alone may map ids of a file system that is not the user namespace's own.
+        (true, ..) | (_, true, _) => (source, BindOpen::Parent),
+        (false, false, _) => (source, BindOpen::Child),
+    };
     Some(MountKind::Bind {
         source,
         recursive: options.recursive,
-        open: if idmapped || sees_less { BindOpen::Parent } else { BindOpen::Child },
+        open,
         copy_symlink: options.copy_symlink,
         nofollow: options.source_nofollow,
     })
+}
+
+fn host_path(path: &InPath) -> Option<HostPath> {
+    HostPath::new(path.as_str(), Path::new("/"))
 }
 
 fn idmap(

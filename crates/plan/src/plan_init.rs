@@ -58,8 +58,8 @@ fn decide(scene: &Scene<'_>, findings: &mut Findings) -> Option<InitPlan> {
     let (spec, options) = (scene.spec, scene.options);
     let root = root::decide(scene, findings);
     let process = process(scene, findings);
-    let process_env = process.as_ref().map(|p| p.env.as_slice()).unwrap_or_default();
-    let hooks = hooks::decide(spec, process_env, findings);
+    let environment = process.as_ref().map(|p| (p.env.as_slice(), p.home_from_passwd)).unwrap_or_default();
+    let hooks = hooks::decide(spec, environment, findings);
     let mounts = mounts::decide(scene, findings);
     let (devices, symlinks) = devices::decide(scene, &mounts, findings);
     let (masked_paths, readonly_paths) = hidden::decide(scene, findings);

@@ -1,10 +1,12 @@
 //! What the rules about a new container look at: the inputs, and the two verdicts that others need.
 
+use std::path::Path;
+
 use cofferdam_oci::{Linux, Spec};
 
 use crate::idmaps::Mapped;
 use crate::namespaces::Namespaces;
-use crate::{HostFacts, IdMaps, Options};
+use crate::{HostFacts, HostPath, IdMaps, InPath, Options};
 
 /// The inputs of a rule.
 #[derive(Debug)]
@@ -22,6 +24,13 @@ impl Scene<'_> {
     /// Which ids exist in the container.
     pub(crate) fn mapped(&self) -> Mapped<'_> {
         Mapped(self.id_maps.as_ref())
+    }
+
+    /// A path of the host's that lies in the container's root, as it is called inside.
+    pub(crate) fn inside(&self, path: &Path) -> Option<InPath> {
+        let root = HostPath::new(&self.spec.root.as_ref()?.path, &self.options.bundle)?;
+        let below = path.strip_prefix(root.as_path()).ok().filter(|_| root.as_path() != Path::new("/"))?;
+        InPath::new(below.to_str()?)
     }
 
     /// The label of mounts; an empty one is none.

@@ -105,15 +105,15 @@ fn a_bad_memory_policy_is_rejected() {
             "/linux/memoryPolicy",
             json!({"mode": "MPOL_X", "flags": ["y"], "nodes": "a"}),
             &[
-                "/linux/memoryPolicy/flags/0: \"y\" is no memory policy flag",
-                "/linux/memoryPolicy/nodes: \"a\" is no number",
-                "/linux/memoryPolicy/mode: \"MPOL_X\" is no memory policy",
+                "/linux/memoryPolicy/flags/0: invalid memory policy flag \"y\"",
+                "/linux/memoryPolicy/nodes: invalid memory policy nodes: \"a\" is no number",
+                "/linux/memoryPolicy/mode: invalid memory policy mode \"MPOL_X\"",
             ],
         ),
         (
             "/linux/memoryPolicy",
             json!({"mode": "MPOL_LOCAL", "nodes": "0"}),
-            &["/linux/memoryPolicy/nodes: MPOL_LOCAL takes no nodes"],
+            &["/linux/memoryPolicy/nodes: MPOL_LOCAL mode requires 0 nodes but got 1"],
         ),
         (
             "/linux/memoryPolicy",

@@ -262,7 +262,7 @@ impl Check<'_> {
             } else if notify && name == "write" {
                 self.reject(
                     at.key("names").index(index),
-                    "SCMP_ACT_NOTIFY cannot be used for write: the container could not report its listener",
+                    "SCMP_ACT_NOTIFY cannot be used for the write syscall: the container could not report its listener",
                 );
             }
             match table::find(name) {

@@ -36,6 +36,44 @@ pub fn set_size(terminal: i32, rows: u16, columns: u16) -> Result<()> {
     unsafe { syscall!(nr::IOCTL, terminal, TIOCSWINSZ, size.as_ptr()) }.map(drop)
 }
 
+/// `struct termios` of the kernel, on every architecture but a few old ones.
+#[repr(C)]
+#[derive(Default)]
+struct Termios {
+    input: u32,
+    output: u32,
+    control: u32,
+    local: u32,
+    line: u8,
+    characters: [u8; 19],
+}
+
+/// Ends lines with a line feed alone: takes `ONLCR` away. <https://man7.org/linux/man-pages/man3/termios.3.html>
+///
+/// # Errors
+/// `ENOTTY`.
+///
+/// ```
+/// use cofferdam_sys::{open::*, tty::*};
+/// let master = open(c"/dev/ptmx", O_RDWR | O_NOCTTY).unwrap();
+/// let peer = open_peer(master.raw()).unwrap();
+/// plain_line_ends(peer.raw()).unwrap();
+/// write(peer.raw(), b"a\n").unwrap();
+/// let mut shown = [0; 8];
+/// assert_eq!(read(master.raw(), &mut shown).unwrap(), 2);
+/// ```
+pub fn plain_line_ends(terminal: i32) -> Result<()> {
+    const TCGETS: u32 = 0x5401;
+    const TCSETS: u32 = 0x5402;
+    const ONLCR: u32 = 4;
+    let mut mode = Termios::default();
+    // SAFETY: the kernel writes one struct termios.
+    unsafe { syscall!(nr::IOCTL, terminal, TCGETS, &raw mut mode) }?;
+    mode.output &= !ONLCR;
+    // SAFETY: the kernel reads one struct termios.
+    unsafe { syscall!(nr::IOCTL, terminal, TCSETS, &raw const mode) }.map(drop)
+}
+
 /// Makes it the controlling terminal. <https://man7.org/linux/man-pages/man2/TIOCSCTTY.2const.html>
 ///
 /// # Errors

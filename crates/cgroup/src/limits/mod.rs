@@ -69,7 +69,7 @@ impl<'a> Limits<'a> {
     pub(crate) fn target(&mut self, v1: &str, v2: Option<&str>, pointer: &Pointer) -> Option<Target> {
         let found = self.find(v1, v2);
         if found.is_none() {
-            self.lacking(pointer, v2.unwrap_or(v1));
+            self.lacking(pointer, v2.unwrap_or(v1), "");
         }
         found
     }
@@ -102,8 +102,8 @@ impl<'a> Limits<'a> {
         self.ignored.push(Ignored { pointer: pointer.as_str().into(), reason: reason.into() });
     }
 
-    /// No cgroup of the plan, or none of the container that is to be changed, has that controller.
-    pub(crate) fn lacking(&mut self, pointer: &Pointer, controller: &str) {
+    /// `what` stands before the message. No cgroup of the plan, or none of the container that is to be changed, has that controller.
+    pub(crate) fn lacking(&mut self, pointer: &Pointer, controller: &str, what: &str) {
         let (who, hint) = if self.update {
             ("the container has no cgroup with the", NO_CGROUP)
         } else {
@@ -112,7 +112,7 @@ impl<'a> Limits<'a> {
                 "mount it, or enable it in the kernel's configuration and command line",
             )
         };
-        let reject = Reject::host(pointer.clone(), format!("{who} controller {controller:?}"));
+        let reject = Reject::host(pointer.clone(), format!("{what}{who} controller {controller:?}"));
         self.rejects.push(reject.hint(hint));
     }
 

@@ -28,7 +28,10 @@ pub(super) fn limits(out: &mut Limits<'_>, unified: &BTreeMap<String, String>) {
         } else if let Some(dir) = v2 {
             one(out, dir, file, value, &pointer);
         } else {
-            let reject = Reject::host(pointer, "this host has cgroup v1 only, and unified is for cgroup v2");
+            let reject = Reject::host(
+                pointer,
+                "invalid configuration: this host has cgroup v1 only, and unified is for cgroup v2",
+            );
             out.rejects.push(reject.hint("use the version-neutral fields of /linux/resources"));
         }
     }
@@ -41,7 +44,7 @@ fn one(out: &mut Limits<'_>, dir: usize, file: &str, value: &str, pointer: &Poin
     let core = controller == "cgroup" || file.ends_with(".pressure");
     let has = |name: &str| out.dirs.get(dir).is_some_and(|d| d.controllers.iter().any(|c| c == name));
     if !core && !has(controller) {
-        out.lacking(pointer, controller);
+        out.lacking(pointer, controller, "invalid configuration: ");
         return;
     }
     for line in value.lines().filter(|line| !line.is_empty()) {

@@ -108,7 +108,7 @@ impl Exec {
             container.exec(options)?.leave();
             return Ok(0);
         }
-        let host = (terminal == TerminalMode::Own).then(RawTerminal::find).transpose()?;
+        let host = (terminal == TerminalMode::Relayed).then(RawTerminal::find).transpose()?;
         lend_size(host.as_ref(), &mut options.process);
         let signals = Signals::take()?;
         let process = container.exec(options)?;

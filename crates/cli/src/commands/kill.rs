@@ -19,15 +19,19 @@ pub(crate) struct Kill {
     signal: String,
 }
 
+const SIGKILL: i32 = 9;
+
 impl Kill {
     pub(crate) fn execute(self, context: &Context) -> Outcome {
         let container = context.container(&self.container_id)?;
         let signal = signal_names::parse(&self.signal)
             .ok_or_else(|| Failure::new(format!("unknown signal \"{}\"", self.signal)))?;
-        if !self.all && container.status()? == Status::Stopped {
+        let stopped = !self.all && container.status()? == Status::Stopped;
+        // Without a PID namespace of its own others may have outlived the first process.
+        if stopped && (signal != SIGKILL || container.pids().is_ok_and(|pids| pids.is_empty())) {
             return Err(Failure::new("container not running"));
         }
-        container.kill(signal, self.all)?;
+        container.kill(signal, self.all || stopped)?;
         Ok(0)
     }
 }

@@ -63,7 +63,7 @@ pub(super) fn in_foreground(
     keep: bool,
     made: impl FnOnce(&Container),
 ) -> Outcome {
-    let host = (options.terminal == TerminalMode::Own).then(RawTerminal::find).transpose()?;
+    let host = (options.terminal == TerminalMode::Relayed).then(RawTerminal::find).transpose()?;
     if let Some(process) = &mut bundle.spec.process {
         lend_size(host.as_ref(), process);
     }

@@ -90,7 +90,7 @@ impl SandboxFlags {
             no_cgroups: context.no_cgroups,
             rootless: context.rootless,
             name_service: crate::options::name_service(),
-            terminal: if self.tty { TerminalMode::Own } else { TerminalMode::Socket },
+            terminal: if self.tty { TerminalMode::Relayed } else { TerminalMode::Socket },
             ..CreateOptions::default()
         };
         in_foreground(context, &id, bundle, options, false, |_| {})

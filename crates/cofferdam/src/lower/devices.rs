@@ -34,6 +34,7 @@ fn one(p: &mut Program, d: &Device) {
             let op = Op::Bind {
                 target: &path,
                 source: &c_path(source.as_path()),
+                from_inside: false,
                 fd: -1,
                 recursive: false,
                 nofollow: false,

@@ -17,6 +17,9 @@ pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
     // any of its namespaces is joined (CVE-2016-9962).
     p.own("hiding from the container's processes", Op::Dumpable { on: false });
     labels(&mut p, plan, keep);
+    if plan.process.affinity.initial.is_none() {
+        process::every_cpu(&mut p);
+    }
     affinity(&mut p, plan.process.affinity.initial.as_deref(), "initial", &plan.process.pointer);
     p.own("joining cgroups", Op::JoinCgroups {});
     affinity(&mut p, plan.process.affinity.last.as_deref(), "final", &plan.process.pointer);
@@ -31,7 +34,7 @@ pub(crate) fn exec(plan: &ExecPlan, inputs: &Inputs) -> Lowered {
     process::session(&mut p, inputs, plan.keyring.as_deref());
     p.own("finding the container's root", Op::EnterRoot {});
     if let Some(wanted) = plan.process.terminal {
-        process::terminal(&mut p, &plan.process, wanted, None);
+        process::terminal(&mut p, &plan.process, wanted, None, inputs.relayed);
     }
     process::forget(&mut p, Vec::new(), plan.preserve_fds);
     process::identity(&mut p, &plan.process);

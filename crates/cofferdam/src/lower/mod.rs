@@ -59,6 +59,8 @@ pub(crate) struct Inputs {
     pub(crate) parent: Parent,
     /// Whether what is to run comes later.
     pub(crate) prepared: bool,
+    /// Whether the caller shows on a terminal of its own what the process writes to its.
+    pub(crate) relayed: bool,
     /// What the process is sent when whoever made it ends.
     pub(crate) parent_death_signal: Option<u32>,
     /// Signals that the caller ignores, signal 1 lowest.
@@ -83,6 +85,7 @@ impl Default for Inputs {
             network: false,
             parent: Parent::Caller,
             prepared: false,
+            relayed: false,
             parent_death_signal: None,
             ignored_signals: 0,
             init: -1,
@@ -119,15 +122,16 @@ pub(crate) fn init(plan: &InitPlan, inputs: &Inputs) -> Lowered {
     root(&mut p, plan, inputs);
     let joined = mounts::mounts(&mut p, plan, inputs);
     devices::devices(&mut p, plan);
-    mounts::late(&mut p, plan);
     if !joined {
         cgroup(&mut p, plan);
     }
     // Once devpts is mounted; before hooks, which may want to see it all.
     if let Some(wanted) = plan.process.terminal {
         let console = plan.root.new_mount_namespace.then_some("/dev/console");
-        process::terminal(&mut p, &plan.process, wanted, console);
+        process::terminal(&mut p, &plan.process, wanted, console, inputs.relayed);
     }
+    // Once nothing more is made in them, the console included.
+    mounts::late(&mut p, plan);
     working_directory(&mut p, plan);
     hooks(&mut p, plan, inputs);
     seal(&mut p, plan, inputs);
@@ -188,6 +192,7 @@ fn begin(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
     keep.extend(inputs.root.iter().chain(inputs.trees.values()).chain(inputs.idmaps.values()));
     keep.extend(inputs.start.iter().chain(inputs.stdio.iter()).chain(&inputs.hook_output));
     keep_only(p, keep, plan.preserve_fds, inputs.ignored_signals);
+    process::every_cpu(p);
     // Whoever shares a joined namespace with us must not trace us or look at what we hold.
     if !plan.join.is_empty() {
         p.own("hiding from other processes", Op::Dumpable { on: false });
@@ -324,8 +329,8 @@ fn hooks(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
     if inputs.network || parents + h.create_container.len() > 0 {
         p.own("waiting for hooks", Op::Meet { point: Point::Hooks.number() });
     }
-    for hook in &h.create_container {
-        start::hook(p, "running createContainer hook", hook, inputs.hook_output);
+    for (index, hook) in h.create_container.iter().enumerate() {
+        start::hook(p, crate::hooks::doing("createContainer", index), hook, inputs.hook_output, None);
     }
 }
 
@@ -342,6 +347,9 @@ fn seal(p: &mut Program, plan: &InitPlan, inputs: &Inputs) {
         overlay::seal(p, overlay);
     }
     mounts::seal_root(p, plan);
+    if plan.root.pivot == Pivot::MoveRoot {
+        p.own("hiding the host's procfs and sysfs", Op::HideFullProc {});
+    }
     let pointer = Pointer::new("/root/path");
     let op = match plan.root.pivot {
         Pivot::PivotRoot => Op::Pivot { shared: plan.root.propagation & MS_SHARED != 0 },

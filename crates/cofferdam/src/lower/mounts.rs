@@ -3,7 +3,7 @@
 use cofferdam_child::op::Op;
 use cofferdam_child::wire::List;
 use cofferdam_oci::Pointer;
-use cofferdam_plan::{Attr, CgroupHierarchyMount, FsParam, InitPlan, MountKind, MountPlan};
+use cofferdam_plan::{Attr, BindOpen, CgroupHierarchyMount, FsParam, InitPlan, MountKind, MountPlan};
 use cofferdam_sys::mount_setattr::{MOUNT_ATTR_RDONLY, PROPAGATION};
 
 use super::Inputs;
@@ -41,10 +41,14 @@ fn beside(p: &mut Program, mount: &MountPlan, inputs: &Inputs, after: bool) {
             path: &c_string(command.path.as_str()),
             argv: List::new(&argv),
             env: List::new(&env),
+            home: false,
             directory: &c_string(command.directory.as_str()),
             timeout: 0,
             stdout: -1,
             stderr: -1,
+            no_new_privs: false,
+            filter: &[],
+            filter_flags: 0,
         };
         p.step("running the command of a mount", &command.path, &mount.pointer, op);
     }
@@ -52,8 +56,13 @@ fn beside(p: &mut Program, mount: &MountPlan, inputs: &Inputs, after: bool) {
 
 fn one(p: &mut Program, plan: &InitPlan, m: &MountPlan, tree: Option<i32>, idmap: Option<i32>) {
     match &m.kind {
-        MountKind::Bind { source, recursive, copy_symlink, nofollow, .. } => {
-            let flags = BindFlags { recursive: *recursive, copy_symlink: *copy_symlink, nofollow: *nofollow };
+        MountKind::Bind { source, recursive, open, copy_symlink, nofollow } => {
+            let flags = BindFlags {
+                recursive: *recursive,
+                from_inside: *open == BindOpen::Inside,
+                copy_symlink: *copy_symlink,
+                nofollow: *nofollow,
+            };
             bind(p, m, source.as_path(), flags, (tree, idmap));
         }
         MountKind::Filesystem { fstype, source, params, copy_up, inherit_mode, symlinks } => {
@@ -83,6 +92,7 @@ fn one(p: &mut Program, plan: &InitPlan, m: &MountPlan, tree: Option<i32>, idmap
 #[derive(Default)]
 struct BindFlags {
     recursive: bool,
+    from_inside: bool,
     copy_symlink: bool,
     nofollow: bool,
 }
@@ -111,6 +121,7 @@ fn bind(
     let op = Op::Bind {
         target: &c_string(m.target.as_str()),
         source: &c_path(source),
+        from_inside: f.from_inside,
         fd: fds.0.unwrap_or(-1),
         recursive: f.recursive,
         nofollow: f.nofollow,

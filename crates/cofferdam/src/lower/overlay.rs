@@ -78,6 +78,7 @@ fn bound(p: &mut Program, name: &str, source: &Path) {
     let op = Op::Bind {
         target: &c_string(format!("/{name}")),
         source: &c_path(source),
+        from_inside: false,
         fd: -1,
         recursive: true,
         nofollow: true,

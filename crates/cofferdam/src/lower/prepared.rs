@@ -25,7 +25,7 @@ pub(crate) fn program(plan: &InitPlan, process: &ProcessPlan) -> Program {
     match process.terminal {
         Some(wanted) => {
             p.own("finding the container's root", Op::EnterRoot {});
-            process::terminal(&mut p, process, wanted, None);
+            process::terminal(&mut p, process, wanted, None, false);
         }
         None => p.own("setting up standard input and output", Op::TakeStreams {}),
     }

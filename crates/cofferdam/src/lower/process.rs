@@ -17,6 +17,12 @@ const SECCOMP_RET_LOG: u32 = 0x7ffc_0000;
 const SECCOMP_RET_USER_NOTIF: u32 = 0x7fc0_0000;
 const SECCOMP_RET_ACTION: u32 = 0xffff_0000;
 
+/// A container's CPUs are its cgroup's: whoever makes it may be confined to few (taskset(1), a service's
+/// `CPUAffinity`). Before the cgroups are joined, so that a cpuset has the last word.
+pub(super) fn every_cpu(p: &mut Program) {
+    p.own("allowing every CPU", Op::EveryCpu {});
+}
+
 /// A session of its own, with the streams and the keyring that go with it.
 pub(super) fn session(p: &mut Program, inputs: &Inputs, keyring: Option<&str>) {
     p.own("making a session", Op::Setsid {});
@@ -37,13 +43,20 @@ pub(super) fn forget(p: &mut Program, keep: Vec<i32>, preserve_fds: u32) {
 }
 
 /// A terminal, which becomes `console` too where that is given.
-pub(super) fn terminal(p: &mut Program, process: &ProcessPlan, size: TerminalPlan, console: Option<&str>) {
+pub(super) fn terminal(
+    p: &mut Program,
+    process: &ProcessPlan,
+    size: TerminalPlan,
+    console: Option<&str>,
+    relayed: bool,
+) {
     let at = process.pointer.key("terminal");
     let op = Op::Terminal {
         rows: size.rows.into(),
         columns: size.columns.into(),
         uid: process.uid,
         console: console.is_some(),
+        relayed,
     };
     let (doing, object) = match console {
         Some(path) => ("making a terminal for", path),
