@@ -147,6 +147,19 @@ facts! {
         assert!(out.stdout.split_whitespace().any(|w| w == "100000"), "{out}");
     }
 
+    fn a_joined_namespace_need_not_belong_to_the_joined_user_namespace(t) {
+        let (user, ipc) = (Holder::new(&["--user"]), Holder::new(&["--ipc"]));
+        for map in ["uid_map", "gid_map"] {
+            std::fs::write(format!("/proc/{}/{map}", user.0.id()), "0 100000 65536").unwrap();
+        }
+        let mut b = t.bundle();
+        t.host(&format!("chown -h 100000:100000 {0} {0}/*", b.rootfs().display()));
+        b.join("user", &user.path("user")).join("ipc", &ipc.path("ipc"));
+        let out = b.args(&["readlink", "/proc/self/ns/user", "/proc/self/ns/ipc"]).run();
+        let links = out.ok().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(links, [link(&user.path("user")), link(&ipc.path("ipc"))]);
+    }
+
     fn a_mount_namespace_is_joined_by_its_path(t) {
         let holder = Holder::new(&["--mount", "--propagation", "private"]);
         let mut b = t.bundle();

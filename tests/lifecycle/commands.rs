@@ -209,12 +209,6 @@ facts! {
         wait_until("the cgroup is empty", || c.kill("KILL").code != 0);
     }
 
-    fn list_of_a_directory_that_is_not_there_is_refused(t) {
-        let out = t.finish(t.command(&t.runtime.path).args(["--root", "/no/such/place", "list"]));
-        out.refused();
-        assert!(!std::path::Path::new("/no/such/place").exists());
-    }
-
     fn without_a_pivot_no_whole_procfs_can_be_mounted(t) {
         let mut b = t.bundle();
         b.set("/linux/maskedPaths", json!(["/proc/keys", "/proc/timer_list"]));

@@ -70,11 +70,6 @@ pub const TABLE: &[Line] = &[
         tests: &["kill_reaches_those_who_outlived_the_first_process"],
     },
     Line {
-        runtimes: BOTH,
-        why: "no containers are listed; runc has refused since 1.2",
-        tests: &["list_of_a_directory_that_is_not_there_is_refused"],
-    },
-    Line {
         runtimes: CRUN,
         why: "createContainer hooks start elsewhere",
         tests: &["create_container_hooks_start_in_the_root_filesystem"],

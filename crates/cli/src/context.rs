@@ -13,8 +13,6 @@ use crate::log::Log;
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) store: Store,
-    /// Whether the store's directory was named in the command line.
-    pub(crate) named_root: bool,
     pub(crate) systemd_cgroup: bool,
     /// No cgroups at all.
     pub(crate) no_cgroups: bool,
@@ -36,7 +34,6 @@ impl Context {
         }
         Ok(Self {
             store: Store::new(root),
-            named_root: global.root.is_some(),
             systemd_cgroup: global.systemd_cgroup || global.cgroup_manager.as_deref() == Some("systemd"),
             no_cgroups: global.cgroup_manager.as_deref() == Some("disabled"),
             criu: criu(global.criu.as_deref()),

@@ -9,7 +9,7 @@ use crate::findings::Findings;
 use crate::plan_process::Surroundings;
 use crate::scene::Scene;
 use crate::user::Groups;
-use crate::{AffinityPlan, HostFacts, InitPlan, Options, ProcessPlan, Setgroups};
+use crate::{AffinityPlan, HostFacts, InitPlan, JoinNamespace, Options, ProcessPlan, Setgroups};
 use crate::{
     devices, hidden, hooks, idmaps, labels, mounts, names, namespaces, net_devices, plan_process, rdt, root,
     sysctl, time_offsets, version,
@@ -73,7 +73,7 @@ fn decide(scene: &Scene<'_>, findings: &mut Findings) -> Option<InitPlan> {
     Some(InitPlan {
         root: root?,
         new_namespaces: scene.spaces.new,
-        join: scene.spaces.join.clone(),
+        join: joins(scene),
         id_maps: scene.id_maps.clone(),
         time_offsets,
         mounts,
@@ -137,4 +137,14 @@ fn groups(scene: &Scene<'_>) -> Groups {
     } else {
         Groups::Set
     }
+}
+
+/// Root may join what does not belong to the user namespace that it joins, and could not once it is in there.
+/// Anybody else has a right to the others from that user namespace only.
+fn joins(scene: &Scene<'_>) -> Vec<JoinNamespace> {
+    let mut joins = scene.spaces.join.clone();
+    if scene.facts.fully_privileged() {
+        joins.sort_by_key(|join| join.kind == CLONE_NEWUSER);
+    }
+    joins
 }

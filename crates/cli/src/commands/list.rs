@@ -41,13 +41,6 @@ impl List {
 
 /// Every container that can be read; about the others there is a warning.
 fn states(context: &Context) -> Result<Vec<ContainerState>, Failure> {
-    // Nothing is there yet in the usual place before the first container; a named one that is not there is a slip.
-    let root = context.store.root();
-    if context.named_root
-        && let Err(error) = std::fs::metadata(root)
-    {
-        return Err(Failure::io(format_args!("open {}", root.display()), &error));
-    }
     let mut owners = Owners::default();
     let mut states = Vec::new();
     for id in context.store.ids()? {

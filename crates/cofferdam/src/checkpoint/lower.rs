@@ -115,6 +115,7 @@ fn mount_point(p: &mut Program, m: &MountPlan) {
             let op = Op::Bind {
                 target: &c_string(m.target.as_str()),
                 source: &c_path(source.as_path()),
+                from_inside: false,
                 fd: -1,
                 recursive: *recursive,
                 nofollow: *nofollow,
