@@ -155,7 +155,7 @@ facts! {
         let mut b = t.bundle();
         t.host(&format!("chown -h 100000:100000 {0} {0}/*", b.rootfs().display()));
         b.join("user", &user.path("user")).join("ipc", &ipc.path("ipc"));
-        let out = b.args(&["readlink", "/proc/self/ns/user", "/proc/self/ns/ipc"]).run();
+        let out = b.args(&["sh", "-c", "readlink /proc/self/ns/user; readlink /proc/self/ns/ipc"]).run();
         let links = out.ok().split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(links, [link(&user.path("user")), link(&ipc.path("ipc"))]);
     }
