@@ -97,9 +97,8 @@ pub(crate) fn make(
     let making = Making::begin(&decision.cgroup)?;
     let stdio = std::mem::take(&mut options.stdio);
     let born_in = making.open_v2_dir()?;
-    let (steps, mut upbringing) =
-        Birth { claim: &claim, decision: &decision, terminal: options.terminal, until }
-            .give(stdio, born_in)?;
+    let birth = Birth { claim: &claim, decision: &decision, terminal: options.terminal, until };
+    let (steps, mut upbringing) = birth.give(stdio, born_in)?;
     let mut keeper = Keeper {
         decision: &decision,
         bundle,
