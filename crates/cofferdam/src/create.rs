@@ -77,11 +77,8 @@ pub(crate) fn make(
     until: Until,
 ) -> Result<Made> {
     let decision = decide(id, bundle, &options, Some(&store.dir(id)))?;
-    check_terminal(
-        decision.init.process.terminal.is_some(),
-        options.console_socket.as_ref(),
-        options.terminal,
-    )?;
+    let wanted = decision.init.process.terminal.is_some();
+    check_terminal(wanted, options.console_socket.as_ref(), options.terminal)?;
     check_preserved(decision.init.preserve_fds)?;
     let claim = store.claim(id)?;
     let mut saved = saved(id, bundle, &decision);
