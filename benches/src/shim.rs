@@ -99,13 +99,16 @@ fn print(contestants: &[Contestant]) {
     );
     println!("|---|---|---|---|---|");
     for c in contestants {
-        let [all, container] = [&c.all, &c.container].map(|times| median(times));
-        let [share, resident] = [&c.share, &c.resident].map(|sizes| median(sizes));
+        let of = |figures: &[f64]| median(figures).unwrap_or(f64::NAN);
+        let [all, container] = [&c.all, &c.container].map(|times| of(times));
+        let [share, resident] = [&c.share, &c.resident].map(|sizes| of(sizes));
         println!("| {} | {all:.2} | {container:.2} | {share:.0} | {resident:.0} |", c.name);
     }
     let Some((ours, others)) = contestants.split_first() else { return };
     for c in others {
-        let of = |mine: &[f64], theirs: &[f64]| median(mine) / median(theirs);
+        let of = |mine: &[f64], theirs: &[f64]| {
+            median(mine).zip(median(theirs)).map_or(f64::NAN, |(mine, theirs)| mine / theirs)
+        };
         println!(
             "of {}: latency {:.2} (aim <= 0.5), memory {:.2} (aim <= 0.33)",
             c.name,
@@ -135,7 +138,8 @@ impl Contestant {
     }
 
     fn round(&mut self, dir: &Path, bundle: &Path, id: &str, counts: bool) -> Result<(), String> {
-        let log = fs::File::options().read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
+        let mut log = fs::File::options();
+        log.read(true).write(true).custom_flags(nix::libc::O_NONBLOCK);
         let _log = log.open(bundle.join("log")).map_err(|e| format!("log: {e}"))?;
         let began = Instant::now();
         let address = self.start_shim(dir, bundle, id)?;
