@@ -26,7 +26,7 @@ impl<'t> Engine<'t> {
         t.host(&format!("ln -s {} /run/bin/containerd-shim-cofferdam-v1", program().display()));
         let disabled = ["grpc.v1.cri", "internal.v1.opt"]
             .into_iter()
-            .chain(["btrfs", "zfs", "aufs", "devmapper"].into_iter())
+            .chain(["btrfs", "zfs", "aufs", "devmapper"])
             .map(|name| match name.contains('.') {
                 true => format!("\"io.containerd.{name}\""),
                 false => format!("\"io.containerd.snapshotter.v1.{name}\""),
