@@ -1,4 +1,4 @@
-//! The messages, as CRIU's `images/rpc.proto` numbers them (https://criu.org/RPC). Only what is used is here: what
+//! The messages, as CRIU's `images/rpc.proto` numbers them (<https://criu.org/RPC>). Only what is used is here: what
 //! else an answer holds is passed over, as protobuf wants it.
 //!
 //! Called by [`crate::Session`], and by whoever plays CRIU in a test. Data only.
