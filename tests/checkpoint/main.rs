@@ -4,4 +4,5 @@
 mod criu;
 mod fake;
 mod kinds;
+mod nsinit;
 mod real;

@@ -146,21 +146,22 @@ cofferdam_tests::own! {
         assert!(c.run(&["state"]).refused().contains("does not exist"));
     }
 
-    fn checkpoint_and_restore_say_that_they_are_not_there(t) {
+    fn checkpoint_and_restore_judge_their_flags_and_without_criu_the_container_goes_on(t) {
         let c = Classic::new(t);
         c.write();
         let images = t.dir.to_str().unwrap();
         assert!(c.run(&["checkpoint", "--image-path", images]).refused().contains("does not exist"));
         let running = c.start(&[]);
         let flags = ["--leave-running", "--tcp-established", "--ext-unix-sk", "--shell-job"];
-        let words = [&["--criu", "/opt/criu", "checkpoint", "--image-path", images], &flags[..]].concat();
-        let out = c.run(&words);
-        assert!(out.refused().contains("CRIU") && out.stderr.contains("/opt/criu"), "{out}");
+        let words = [&["--criu", "/no/criu", "checkpoint", "--image-path", images], &flags[..]].concat();
+        assert!(c.run(&words).refused().contains("/no/criu"));
         assert!(c.run(&["checkpoint"]).refused().contains("--image-path"));
         let words = ["checkpoint", "--image-path", images, "--page-server", "nowhere"];
         assert!(c.run(&words).refused().contains("ADDRESS:PORT"));
-        assert!(c.run(&["restore", "--image-path", "/no/such"]).refused().contains("/no/such"));
-        assert!(c.run(&["restore", "--image-path", images]).refused().contains("CRIU"));
+        assert!(c.run(&["restore", "--image-path", images]).refused().contains("runs already"));
         assert_eq!(running.end(), 9);
+        assert!(c.run(&["restore", "--image-path", "/no/such"]).refused().contains("/no/such"));
+        assert!(c.run(&["restore", "--image-path", images]).refused().contains("no whole checkpoint"));
+        assert!(c.left().is_empty(), "{:?}", c.left());
     }
 }

@@ -207,18 +207,6 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_says_what_it_does() {
-        let root = Cli::command();
-        let every = root.get_subcommands().chain(std::iter::once(&root));
-        for command in every {
-            assert!(command.get_about().is_some(), "{}", command.get_name());
-            for arg in command.get_arguments() {
-                assert!(arg.get_help().is_some(), "{} {}", command.get_name(), arg.get_id());
-            }
-        }
-    }
-
-    #[test]
     fn a_command_is_defined_the_same_alone_and_among_others() {
         for among in Cli::command().get_subcommands() {
             let alone = commands::definition(among.get_name()).unwrap();

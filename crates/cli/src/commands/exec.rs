@@ -112,7 +112,7 @@ impl Exec {
         lend_size(host.as_ref(), &mut options.process);
         let signals = Signals::take()?;
         let process = container.exec(options)?;
-        attend(&process, &signals, host, context)
+        attend(&process, &signals, host, &context.log)
     }
 
     fn read(&self, file: &Path) -> Result<oci::Process, Failure> {

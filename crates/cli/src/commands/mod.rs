@@ -20,7 +20,7 @@ pub(crate) mod plan;
 mod ps;
 pub(crate) mod restore;
 mod resume;
-mod run;
+pub(crate) mod run;
 mod sandbox;
 mod sandbox_network;
 mod spec;

@@ -57,7 +57,7 @@ impl Restore {
         let (container, process) = Container::restore(&context.store, &id, &bundle, options, &restore)?;
         // One whose terminal was closed when it was dumped has none now.
         let host = host.filter(|_| process.terminal().is_some());
-        let outcome = super::run::attend(&process, &signals, host, context);
+        let outcome = super::run::attend(&process, &signals, host, &context.log);
         let failed = container.delete(outcome.is_err()).unwrap_or_else(|error| vec![error]);
         super::delete::warn(context, &failed);
         outcome

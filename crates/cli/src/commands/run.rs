@@ -5,6 +5,7 @@ use cofferdam::{Bundle, Container, ContainerId, CreateOptions, Process, Terminal
 use crate::context::{Context, container_id};
 use crate::failure::{Failure, Outcome};
 use crate::foreground::{self, Shared, Signals};
+use crate::log::Log;
 use crate::options::CreateFlags;
 use crate::raw_terminal::{RawTerminal, lend_size};
 use crate::relay::Relay;
@@ -70,7 +71,7 @@ pub(super) fn in_foreground(
     let signals = Signals::take()?;
     let (container, process) = Container::run(&context.store, id, &bundle, options)?;
     made(&container);
-    let outcome = attend(&process, &signals, host, context);
+    let outcome = attend(&process, &signals, host, &context.log);
     if !keep {
         let failed = container.delete(outcome.is_err()).unwrap_or_else(|error| vec![error]);
         super::delete::warn(context, &failed);
@@ -91,16 +92,10 @@ pub(super) fn warn_without_cgroup(context: &Context, container: &Container) {
 }
 
 /// Stays with a process until it ends. `host` is the caller's terminal when the process has its own.
-pub(super) fn attend(
-    process: &Process,
-    signals: &Signals,
-    host: Option<RawTerminal>,
-    context: &Context,
-) -> Outcome {
+pub(crate) fn attend(process: &Process, signals: &Signals, host: Option<RawTerminal>, log: &Log) -> Outcome {
     const SIGKILL: i32 = 9;
     let relay = host.map(|host| join(host, process)).transpose();
-    let outcome =
-        relay.and_then(|relay| foreground::follow(&mut Shared(process), signals, relay, &context.log));
+    let outcome = relay.and_then(|relay| foreground::follow(&mut Shared(process), signals, relay, log));
     if outcome.is_err() {
         // Nobody would be left to see or to stop it.
         let _ = process.kill(SIGKILL);

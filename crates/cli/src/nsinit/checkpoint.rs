@@ -1,10 +1,16 @@
-//! `checkpoint` and `restore`: their flags are judged, and then it is said that they are not there.
+//! `checkpoint` and `restore`, with the flags that nsinit had.
 
+use cofferdam::checkpoint::{CheckpointOptions, CriuOptions, RestoreOptions};
+use cofferdam_nsinit::namespaces;
 use std::path::PathBuf;
 
-use super::place::{Which, running};
+use super::config::{Source, here};
+use super::place::{Place, Which, container};
+use super::process::Process;
 use super::setting::Setting;
-use crate::failure::{Failure, Outcome};
+use crate::commands::{checkpoint::page_server, run::attend};
+use crate::failure::Outcome;
+use crate::foreground::Signals;
 
 /// What both say to CRIU.
 #[derive(Debug, clap::Args)]
@@ -12,7 +18,7 @@ struct Criu {
     /// Directory of the image files
     #[arg(long, value_name = "DIR", required = true)]
     image_path: PathBuf,
-    /// Directory for work files and logs
+    /// Directory for work files and logs [default: that of the images]
     #[arg(long, value_name = "DIR")]
     work_path: Option<PathBuf>,
     /// Allow open TCP connections
@@ -26,9 +32,23 @@ struct Criu {
     shell_job: bool,
 }
 
-/// Freeze a running container into files
+impl Criu {
+    fn options(self, setting: &Setting) -> CriuOptions {
+        CriuOptions {
+            work: self.work_path,
+            criu: setting.criu.clone(),
+            tcp_established: self.tcp_established,
+            ext_unix_sk: self.ext_unix_sk,
+            shell_job: self.shell_job,
+            ..CriuOptions::new(self.image_path)
+        }
+    }
+}
+
+/// Write a running container into files, from which restore makes one again
 ///
-/// Not there yet: it needs CRIU, which this version of cofferdam cannot speak to.
+/// CRIU does the work, as root. Unless --leave-running is given the container has ended then, and the exec that stayed
+/// with it ends with 137.
 #[derive(Debug, clap::Args)]
 pub(super) struct Checkpoint {
     #[command(flatten)]
@@ -45,50 +65,48 @@ pub(super) struct Checkpoint {
 
 impl Checkpoint {
     pub(super) fn execute(self, setting: &Setting) -> Outcome {
-        running(setting, &self.which)?;
-        Err(missing("checkpoint", &setting.criu))
+        container(setting, &self.which)?.checkpoint(&CheckpointOptions {
+            criu: self.criu.options(setting),
+            leave_running: self.leave_running,
+            page_server: self.page_server,
+            ..CheckpointOptions::default()
+        })?;
+        Ok(0)
     }
 }
 
-/// Start a container again from the files of a checkpoint
+/// Make a container again out of the files of a checkpoint, and stay with it
 ///
-/// Not there yet: it needs CRIU, which this version of cofferdam cannot speak to.
+/// The configuration is the one that it was started with. Signals are passed on to its program; its status is the
+/// command's, as for exec.
 #[derive(Debug, clap::Args)]
 pub(super) struct Restore {
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    source: Source,
     #[command(flatten)]
     criu: Criu,
 }
 
 impl Restore {
     pub(super) fn execute(self, setting: &Setting) -> Outcome {
-        std::fs::metadata(&self.criu.image_path)
-            .map_err(|error| Failure::io(format_args!("open {}", self.criu.image_path.display()), &error))?;
-        Err(missing("restore", &setting.criu))
-    }
-}
-
-fn missing(what: &str, criu: &std::path::Path) -> Failure {
-    Failure::new(format!(
-        "{what} is not supported: cofferdam has no code that drives CRIU ({} was not started, nothing was changed)",
-        criu.display()
-    ))
-}
-
-fn page_server(text: &str) -> Result<(String, u16), String> {
-    let (address, port) =
-        text.rsplit_once(':').filter(|(address, _)| !address.is_empty()).ok_or("give ADDRESS:PORT")?;
-    Ok((address.to_owned(), port.parse().map_err(|_| format!("invalid port number {port:?}"))?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::page_server;
-
-    #[test]
-    fn a_page_server_is_an_address_and_a_port() {
-        assert_eq!(page_server("127.0.0.1:27"), Ok(("127.0.0.1".to_owned(), 27)));
-        assert!(page_server("27").is_err() && page_server(":27").is_err() && page_server("a:x").is_err());
+        let place = Place::to_start(setting, &self.which, self.source.config.is_some())?;
+        let mut config = self.source.configuration(&place, &self.which, &setting.log)?;
+        let place = place.outside(setting, &config.root_fs)?;
+        if config.root_fs.is_empty() {
+            config.root_fs = here()?;
+        }
+        let images = RestoreOptions { criu: self.criu.options(setting), ..RestoreOptions::default() };
+        let host = Process::terminal(&config, setting.console.as_deref())?;
+        place.make()?;
+        let signals = Signals::take()?;
+        let outcome = namespaces::restore(&config, &setting.store, place.dir(), &images, |process| {
+            // One whose terminal was closed when it was dumped has none now.
+            let host = host.filter(|_| process.terminal().is_some());
+            attend(process, &signals, host, &setting.log)
+        });
+        place.unmake();
+        outcome?
     }
 }

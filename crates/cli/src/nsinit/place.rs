@@ -202,7 +202,7 @@ mod tests {
             store: cofferdam::Store::new("/run/nowhere"),
             root: root.map(PathBuf::from),
             data_path: data.map(PathBuf::from),
-            criu: PathBuf::new(),
+            criu: None,
             nspid: None,
             console: None,
         }

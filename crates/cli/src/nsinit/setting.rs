@@ -27,9 +27,9 @@ pub(super) struct Globals {
     /// Write log messages to FILE instead of standard error [default: what the variable log names]
     #[arg(long, value_name = "FILE")]
     log_file: Option<PathBuf>,
-    /// Path of criu, for checkpoint and restore, which are not there yet
-    #[arg(long, value_name = "FILE", default_value = "criu")]
-    criu: PathBuf,
+    /// Path of criu, for checkpoint and restore [default: what the variable COFFERDAM_CRIU names, or criu]
+    #[arg(long, value_name = "FILE")]
+    criu: Option<PathBuf>,
     /// Enter the container whose first process has this number
     #[arg(long, value_name = "PID")]
     nspid: Option<i32>,
@@ -49,7 +49,7 @@ pub(super) struct Setting {
     pub(super) root: Option<PathBuf>,
     /// `data_path`.
     pub(super) data_path: Option<PathBuf>,
-    pub(super) criu: PathBuf,
+    pub(super) criu: Option<PathBuf>,
     pub(super) nspid: Option<i32>,
     pub(super) console: Option<PathBuf>,
 }
@@ -66,7 +66,7 @@ impl Setting {
             store: context.store.clone(),
             root: global.root,
             data_path: variable("data_path"),
-            criu: global.criu,
+            criu: global.criu.or_else(|| context.criu.clone()),
             nspid: global.nspid,
             console: global.console.or_else(|| variable("console")),
         })

@@ -63,13 +63,34 @@ pub fn systemd_create_command(
 
 fn made(config: &Config, data_path: &Path, args: &[String], systemd: bool) -> Result<Command> {
     const SIGKILL: u32 = 9;
+    let (bundle, options) = bundle(config, data_path, args, systemd)?;
+    let env = bundle.spec.process.as_ref().map(|process| process.env.clone()).unwrap_or_default();
+    let mut command = Command::from(bundle);
+    for beside in super::mount_commands::mount_commands(config, &env)? {
+        command.mount_command(beside);
+    }
+    command
+        .no_cgroups(options.no_cgroups)
+        .systemd_cgroup(options.systemd_cgroup)
+        .no_pivot(options.no_pivot)
+        .parent_death_signal(config.parent_death_signal.unwrap_or(SIGKILL));
+    Ok(command)
+}
+
+/// The configuration's container, and what of it is not in its bundle.
+pub(super) fn bundle(
+    config: &Config,
+    data_path: &Path,
+    args: &[String],
+    systemd: bool,
+) -> Result<(Bundle, CreateOptions)> {
     let root = std::path::absolute(&config.root_fs)
         .map_err(|e| Error::io("finding the root filesystem", &config.root_fs, &e))?;
     let dir =
         std::path::absolute(data_path).map_err(|e| Error::io("finding the data directory", data_path, &e))?;
     let finish = |spec: &mut Spec| {
         if let Some(process) = &mut spec.process {
-            // It is Exec's caller who wants one, or not.
+            // It is the caller who wants one, or not.
             process.terminal = false;
         }
         if let Some(own) = &mut spec.root {
@@ -86,17 +107,7 @@ fn made(config: &Config, data_path: &Path, args: &[String], systemd: bool) -> Re
         ..CreateOptions::default()
     };
     let spec = super::judge::spec(config, &root, args, finish, &options)?;
-    let env = spec.process.as_ref().map(|process| process.env.clone()).unwrap_or_default();
-    let mut command = Command::from(Bundle::from_spec(dir, spec));
-    for beside in super::mount_commands::mount_commands(config, &env)? {
-        command.mount_command(beside);
-    }
-    command
-        .no_cgroups(options.no_cgroups)
-        .systemd_cgroup(options.systemd_cgroup)
-        .no_pivot(options.no_pivot)
-        .parent_death_signal(config.parent_death_signal.unwrap_or(SIGKILL));
-    Ok(command)
+    Ok((Bundle::from_spec(dir, spec), options))
 }
 
 /// libcontainer's `DefaultSetupCommand`: [`super::setup_container`].

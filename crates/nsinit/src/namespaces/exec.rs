@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cofferdam::{Child, Command, ContainerId, ExitStatus, Result};
+use cofferdam::{Child, Command, Container, ContainerId, ExitStatus, Result};
 
 use super::claim::Claim;
 use super::command::{CreateCommand, SetupCommand};
@@ -80,15 +80,22 @@ fn named(command: &mut Command) -> Core {
 
 /// The core has made what the command's network document says; a command of a caller's own may have none.
 fn networks(config: &Config, child: &Child) -> Result<NetworkState> {
-    let mut state = NetworkState::default();
-    let made = child.container().network_interfaces();
-    if made.is_empty() {
+    if child.container().network_interfaces().is_empty() {
+        let mut state = NetworkState::default();
         initialize_networking(config, child.pid(), &mut state)?;
-    } else if let Some(veth) = made.iter().find(|one| !one.host_name.is_empty()) {
+        return Ok(state);
+    }
+    Ok(made_networks(child.container()))
+}
+
+/// What the core has made.
+pub(super) fn made_networks(container: &Container) -> NetworkState {
+    let mut state = NetworkState::default();
+    if let Some(veth) = container.network_interfaces().iter().find(|one| !one.host_name.is_empty()) {
         state.veth_host.clone_from(&veth.host_name);
         state.veth_child.clone_from(&veth.name);
     }
-    Ok(state)
+    state
 }
 
 /// As libcontainer gives it.
@@ -100,16 +107,16 @@ pub(super) fn code(status: ExitStatus) -> i32 {
 }
 
 /// The state file and the pid file; they go when this goes.
-struct Saved<'a>(&'a Path);
+pub(super) struct Saved<'a>(&'a Path);
 
 impl<'a> Saved<'a> {
     /// Before anything is made.
-    fn begin(data_path: &'a Path, state: &State) -> Result<Self> {
+    pub(super) fn begin(data_path: &'a Path, state: &State) -> Result<Self> {
         state.save(data_path).map(|()| Self(data_path))
     }
 
     /// Once there is a process.
-    fn complete(&self, state: &State) -> Result<()> {
+    pub(super) fn complete(&self, state: &State) -> Result<()> {
         let pid = PidFile { pid: state.init_pid, started: state.init_start_time.clone() };
         pid.write(self.0)?;
         state.save(self.0)

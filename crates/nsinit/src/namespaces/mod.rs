@@ -36,6 +36,7 @@ mod judge;
 mod mount_commands;
 mod network;
 mod relabel;
+mod restore;
 mod setup;
 
 pub use calling::{load_container_environment, restore_parent_death_signal, setup_user};
@@ -50,4 +51,5 @@ pub use ids::{add_uid_gid_mappings, get_host_root_gid, get_host_root_uid, get_na
 pub use init::{inherited_pipe, init};
 pub use io::Io;
 pub use network::initialize_networking;
+pub use restore::restore;
 pub use setup::setup_container;
