@@ -60,7 +60,7 @@ enum Command {
     Nsenter(functions::Nsenter),
     Oom(oom::Oom),
     Pause(pause::Pause),
-    Restore(checkpoint::Restore),
+    Restore(Box<checkpoint::Restore>),
     State(state::State),
     Stats(stats::Stats),
     Unpause(pause::Unpause),
