@@ -231,7 +231,7 @@ fn a_cgroup_with_processes_is_neither_taken_nor_removed() {
     let pid = sandbox.spawn("sleep 100");
     cgroup.join(pid).unwrap();
     let error = Cgroup::create(&plan).unwrap_err();
-    assert!(error.to_string().contains("1 processes") && error.hint.is_some(), "{error}");
+    assert!(error.to_string().contains("not empty: 1 process") && error.hint.is_some(), "{error}");
     assert!(cgroup.dirs().iter().all(|d| d.path.is_dir()));
     let error = cgroup.delete().unwrap_err();
     assert!(error.to_string().contains(&pid.to_string()), "{error}");
@@ -243,7 +243,7 @@ fn a_frozen_cgroup_is_not_taken() {
     let cgroup = start(&sandbox, "{}");
     cgroup.freeze().unwrap();
     let error = Cgroup::create(&sandbox.plan("{}")).unwrap_err();
-    assert!(error.to_string().contains("is frozen"), "{error}");
+    assert!(error.to_string().contains("unexpectedly frozen"), "{error}");
     cgroup.thaw().unwrap();
 }
 

@@ -214,10 +214,14 @@ mod tests {
 
     #[test]
     fn layers_that_do_not_fit_are_named_by_descriptors() {
-        let layer = std::env::temp_dir().display().to_string();
-        let many = vec![layer.as_str(); 600].join(":");
-        let (data, open) = fitting(vec![format!("lowerdir={many}"), "index=off".into()]).unwrap();
-        assert_eq!(open.len(), 600);
+        let layer = std::env::temp_dir().join(format!("{}-{}", "layer".repeat(20), std::process::id()));
+        std::fs::create_dir(&layer).unwrap();
+        let many = vec![layer.display().to_string(); 200].join(":");
+        let fitted = fitting(vec![format!("lowerdir={many}"), "index=off".into()]);
+        std::fs::remove_dir(&layer).unwrap();
+        let (data, open) = fitted.unwrap();
+        assert!(many.len() > LONGEST && data.len() <= LONGEST, "{} bytes", data.len());
+        assert_eq!(open.len(), 200);
         assert!(data.starts_with("lowerdir=/proc/self/fd/") && data.ends_with(",index=off"));
         let (short, none) = fitting(vec!["lowerdir=/a:/b".into()]).unwrap();
         assert_eq!((short.as_str(), none.len()), ("lowerdir=/a:/b", 0));
