@@ -90,9 +90,11 @@ own! {
         assert_eq!(&first.join().unwrap(), b"one\n");
         std::thread::sleep(std::time::Duration::from_millis(300));
         assert_eq!(shim.state("").exited_at.as_ref(), None, "it still runs");
-        let rest = read(&out);
+        // Open before the process can end: nobody would be there to open it for any more.
+        let (mut second, mut rest) = (File::open(&out).unwrap(), String::new());
         OpenOptions::new().write(true).open(&input).unwrap().write_all(b"two\n").unwrap();
-        assert_eq!(rest.join().unwrap(), "more\ntwo\n");
+        second.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "more\ntwo\n");
         assert_eq!(shim.wait(""), 0);
         shim.delete("");
         shim.shutdown();
