@@ -141,8 +141,10 @@ directories() {
         fact 'but has no limits' "$("$runtime" run one 2>&1)" '*permission denied*/linux/resources/pids/limit*'
         return
     fi
-    own=$(cut -d: -f3 /proc/self/cgroup)
+    # Root's own place is the top; a user's is what was delegated, whose processes must be in a leaf of it.
+    own=
     if [ "$who" = user ]; then
+        own=$(cut -d: -f3 /proc/self/cgroup)
         mkdir "/sys/fs/cgroup$own/leaf" && echo $$ >"/sys/fs/cgroup$own/leaf/cgroup.procs"
     fi
     config ".process.args=[\"sh\",\"-c\",\"$inside\"] | .linux.cgroupsPath=\"$own/t-two\""

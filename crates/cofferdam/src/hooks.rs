@@ -7,7 +7,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
-use cofferdam_oci::State;
+use cofferdam_oci::{Pointer, State};
 use cofferdam_plan::HookPlan;
 use cofferdam_sys::memfd_create;
 
@@ -44,10 +44,14 @@ pub(crate) fn run(hooks: &[HookPlan], kind: &'static str, state: &State, dir: &P
 }
 
 /// The file that the output of hooks is added to. It is made for the runtime's user alone: hooks may say anything.
-pub(crate) fn open_output(path: &Path) -> Result<std::fs::File> {
+/// `stream` is stdout or stderr.
+pub(crate) fn open_output(path: &Path, stream: &str) -> Result<std::fs::File> {
     let mut options = std::fs::File::options();
     let file = options.create(true).append(true).mode(0o600).open(path);
-    file.map_err(|e| Error::io("opening the file for the output of hooks", path, &e))
+    file.map_err(|e| {
+        let asked = Pointer::new("/annotations").key(&format!("run.oci.hooks.{stream}"));
+        Error::io("opening the file for the output of hooks", path, &e).with_pointer(&asked)
+    })
 }
 
 fn one(hook: &HookPlan, doing: &str, state: &State, dir: &Path) -> Result<()> {
@@ -60,15 +64,15 @@ fn one(hook: &HookPlan, doing: &str, state: &State, dir: &Path) -> Result<()> {
     let failed = |detail: String| error().with_detail(detail);
     let said = memfd_create::memfd_create(c"hook", false).map_err(|e| failed(e.to_string()))?;
     let said = std::fs::File::from(OwnedFd::from(said));
-    let output = |path: &Option<PathBuf>| match path {
-        Some(path) => open_output(path).map(Stdio::from),
+    let output = |path: &Option<PathBuf>, stream| match path {
+        Some(path) => open_output(path, stream).map(Stdio::from),
         None => said.try_clone().map(Stdio::from).map_err(|e| failed(e.to_string())),
     };
     let [stdout, stderr] = &hook.output;
     let mut command = Command::new(&hook.path);
     command.arg0(hook.args.first().unwrap_or(&hook.path)).args(hook.args.iter().skip(1)).env_clear();
     command.envs(hook.env.iter().filter_map(|e| e.split_once('='))).current_dir(dir);
-    command.stdin(state_file(state)?).stdout(output(stdout)?).stderr(output(stderr)?);
+    command.stdin(state_file(state)?).stdout(output(stdout, "stdout")?).stderr(output(stderr, "stderr")?);
     let mut hook = Helper::start(&mut command).map_err(|e| match e.raw_os_error() {
         Some(errno) => error().with_errno(errno),
         None => failed(e.to_string()),

@@ -130,8 +130,10 @@ fn filled(idmap: &IdmapPlan, plan: &InitPlan) -> IdmapPlan {
 fn hook_output(plan: &InitPlan) -> Result<[Option<OwnedFd>; 2]> {
     let mut inside = plan.hooks.create_container.iter().chain(&plan.hooks.start_container);
     let Some([stdout, stderr]) = inside.next().map(|hook| &hook.output) else { return Ok([None, None]) };
-    let open = |path: &Option<std::path::PathBuf>| path.as_deref().map(hooks::open_output).transpose();
-    Ok([open(stdout)?.map(Into::into), open(stderr)?.map(Into::into)])
+    let open = |path: &Option<std::path::PathBuf>, stream| {
+        path.as_deref().map(|path| hooks::open_output(path, stream)).transpose()
+    };
+    Ok([open(stdout, "stdout")?.map(Into::into), open(stderr, "stderr")?.map(Into::into)])
 }
 
 /// A detached copy, which gets events from the host and sends none.

@@ -1,19 +1,15 @@
 //! Flags that `checkpoint` and `restore` share, runc's, and what becomes of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cofferdam::checkpoint::{CgroupMode, CriuOptions};
 
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// How CRIU dumps and restores.
+/// What every command that has CRIU work can tell it.
 #[derive(Debug, clap::Args)]
-#[allow(clippy::struct_excessive_bools)]
-pub(super) struct CriuFlags {
-    /// Directory of the image files [default: ./checkpoint]
-    #[arg(long, value_name = "DIR")]
-    image_path: Option<PathBuf>,
+pub(crate) struct CommonFlags {
     /// Directory of CRIU's log and other files [default: that of the images]
     #[arg(long, value_name = "DIR")]
     work_path: Option<PathBuf>,
@@ -26,6 +22,30 @@ pub(super) struct CriuFlags {
     /// Allow a session and a terminal that are the caller's
     #[arg(long)]
     shell_job: bool,
+}
+
+impl CommonFlags {
+    /// The library's options, with the program that is named and the directory of the images.
+    pub(crate) fn options(self, criu: Option<&Path>, images: PathBuf) -> CriuOptions {
+        CriuOptions {
+            work: self.work_path,
+            criu: criu.map(Path::to_path_buf),
+            tcp_established: self.tcp_established,
+            ext_unix_sk: self.ext_unix_sk,
+            shell_job: self.shell_job,
+            ..CriuOptions::new(images)
+        }
+    }
+}
+
+/// How CRIU dumps and restores.
+#[derive(Debug, clap::Args)]
+pub(super) struct CriuFlags {
+    /// Directory of the image files [default: ./checkpoint]
+    #[arg(long, value_name = "DIR")]
+    image_path: Option<PathBuf>,
+    #[command(flatten)]
+    common: CommonFlags,
     /// Dump and restore file locks
     #[arg(long)]
     file_locks: bool,
@@ -58,16 +78,11 @@ impl CriuFlags {
                 .map_err(|error| Failure::io(format_args!("make {}", images.display()), &error))?;
         }
         Ok(CriuOptions {
-            work: self.work_path,
-            criu: context.criu.clone(),
-            tcp_established: self.tcp_established,
-            ext_unix_sk: self.ext_unix_sk,
-            shell_job: self.shell_job,
             file_locks: self.file_locks,
             lazy_pages: self.lazy_pages,
             cgroups: self.manage_cgroups_mode,
             auto_dedup: self.auto_dedup,
-            ..CriuOptions::new(images)
+            ..self.common.options(context.criu.as_deref(), images)
         })
     }
 }

@@ -6,7 +6,7 @@
 mod agent;
 pub(crate) mod checkpoint;
 mod create;
-mod criu;
+pub(crate) mod criu;
 mod delete;
 pub(crate) mod events;
 mod exec;

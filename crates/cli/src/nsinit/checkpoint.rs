@@ -8,7 +8,7 @@ use super::config::{Source, here};
 use super::place::{Place, Which, container};
 use super::process::Process;
 use super::setting::Setting;
-use crate::commands::{checkpoint::page_server, run::attend};
+use crate::commands::{checkpoint::page_server, criu::CommonFlags, run::attend};
 use crate::failure::Outcome;
 use crate::foreground::Signals;
 
@@ -18,30 +18,13 @@ struct Criu {
     /// Directory of the image files
     #[arg(long, value_name = "DIR", required = true)]
     image_path: PathBuf,
-    /// Directory for work files and logs [default: that of the images]
-    #[arg(long, value_name = "DIR")]
-    work_path: Option<PathBuf>,
-    /// Allow open TCP connections
-    #[arg(long)]
-    tcp_established: bool,
-    /// Allow Unix sockets whose other end is outside
-    #[arg(long)]
-    ext_unix_sk: bool,
-    /// Allow a terminal that is the caller's
-    #[arg(long)]
-    shell_job: bool,
+    #[command(flatten)]
+    common: CommonFlags,
 }
 
 impl Criu {
     fn options(self, setting: &Setting) -> CriuOptions {
-        CriuOptions {
-            work: self.work_path,
-            criu: setting.criu.clone(),
-            tcp_established: self.tcp_established,
-            ext_unix_sk: self.ext_unix_sk,
-            shell_job: self.shell_job,
-            ..CriuOptions::new(self.image_path)
-        }
+        self.common.options(setting.criu.as_deref(), self.image_path)
     }
 }
 

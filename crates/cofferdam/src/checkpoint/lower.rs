@@ -14,6 +14,7 @@ use cofferdam_sys::clone3::CLONE_NEWNS;
 use cofferdam_sys::mount_setattr::MS_SLAVE;
 use cofferdam_sys::open::{O_CLOEXEC, O_DIRECTORY};
 
+use crate::lower::plain_bind;
 use crate::program::{Program, c_path, c_string, descriptors, list};
 
 const MNT_DETACH: u32 = 2;
@@ -112,22 +113,8 @@ fn in_memory(mount: &MountPlan, plan: &InitPlan) -> bool {
 fn mount_point(p: &mut Program, m: &MountPlan) {
     match &m.kind {
         MountKind::Bind { source, recursive, nofollow, copy_symlink: false, .. } => {
-            let op = Op::Bind {
-                target: &c_string(m.target.as_str()),
-                source: &c_path(source.as_path()),
-                from_inside: false,
-                fd: -1,
-                recursive: *recursive,
-                nofollow: *nofollow,
-                copy_symlink: false,
-                set: 0,
-                clear: 0,
-                rec_set: 0,
-                rec_clear: 0,
-                propagation: &[],
-                idmap: -1,
-                idmap_recursive: false,
-            };
+            let (target, path) = (c_string(m.target.as_str()), c_path(source.as_path()));
+            let op = plain_bind(&target, &path, (*recursive, *nofollow), 0);
             let object = format!("{} at {}", source.as_path().display(), m.target.as_str());
             p.step("mounting", object, &m.pointer, op);
         }

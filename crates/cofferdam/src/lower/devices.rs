@@ -5,6 +5,7 @@ use cofferdam_oci::Pointer;
 use cofferdam_plan::{Device, DeviceKind, DeviceSource, InitPlan};
 use cofferdam_sys::mknodat;
 
+use super::mounts::plain_bind;
 use crate::program::{Program, c_path, c_string};
 
 pub(super) fn devices(p: &mut Program, plan: &InitPlan) {
@@ -31,22 +32,8 @@ fn one(p: &mut Program, d: &Device) {
             p.step("making device", d.path.as_str(), &d.pointer, op);
         }
         DeviceSource::Bind(source) => {
-            let op = Op::Bind {
-                target: &path,
-                source: &c_path(source.as_path()),
-                from_inside: false,
-                fd: -1,
-                recursive: false,
-                nofollow: false,
-                copy_symlink: false,
-                set: 0,
-                clear: 0,
-                rec_set: 0,
-                rec_clear: 0,
-                propagation: &[],
-                idmap: -1,
-                idmap_recursive: false,
-            };
+            let source = c_path(source.as_path());
+            let op = plain_bind(&path, &source, (false, false), 0);
             p.step("binding device", d.path.as_str(), &d.pointer, op);
         }
     }

@@ -22,6 +22,7 @@ use cofferdam_sys::clone3::{
 use cofferdam_sys::mount_setattr::PROPAGATION;
 
 pub(crate) use exec::exec;
+pub(crate) use mounts::plain_bind;
 pub(crate) use prepared::program;
 
 use crate::options::{MountCommand, Parent};

@@ -1,5 +1,7 @@
 //! Mounts of a plan, as operations.
 
+use std::ffi::CStr;
+
 use cofferdam_child::op::Op;
 use cofferdam_child::wire::List;
 use cofferdam_oci::Pointer;
@@ -318,4 +320,29 @@ fn root_attr(p: &mut Program, doing: &'static str, pointer: &Pointer, set: u64, 
 /// SELinux's parameter for what we mount on our own account.
 pub(super) fn context(plan: &InitPlan) -> Option<String> {
     plan.mount_label.as_ref().filter(|l| !l.is_empty()).cloned()
+}
+
+/// A bind mount of which nothing more is said than what is `set` on it and on those below.
+pub(crate) fn plain_bind<'a>(
+    target: &'a CStr,
+    source: &'a CStr,
+    (recursive, nofollow): (bool, bool),
+    set: u64,
+) -> Op<'a> {
+    Op::Bind {
+        target,
+        source,
+        from_inside: false,
+        fd: -1,
+        recursive,
+        nofollow,
+        copy_symlink: false,
+        set: 0,
+        clear: 0,
+        rec_set: set,
+        rec_clear: 0,
+        propagation: &[],
+        idmap: -1,
+        idmap_recursive: false,
+    }
 }

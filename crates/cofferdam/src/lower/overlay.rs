@@ -7,6 +7,7 @@ use cofferdam_child::wire::List;
 use cofferdam_oci::Pointer;
 use cofferdam_sys::mount_setattr::MOUNT_ATTR_RDONLY;
 
+use super::mounts::plain_bind;
 use crate::overlay::{Entry, OverlayPlan};
 use crate::program::{Program, c_path, c_string, list};
 
@@ -75,21 +76,7 @@ fn one(p: &mut Program, entry: &Entry, root: &Path, userxattr: bool) {
 }
 
 fn bound(p: &mut Program, name: &str, source: &Path) {
-    let op = Op::Bind {
-        target: &c_string(format!("/{name}")),
-        source: &c_path(source),
-        from_inside: false,
-        fd: -1,
-        recursive: true,
-        nofollow: true,
-        copy_symlink: false,
-        set: 0,
-        clear: 0,
-        rec_set: MOUNT_ATTR_RDONLY,
-        rec_clear: 0,
-        propagation: &[],
-        idmap: -1,
-        idmap_recursive: false,
-    };
+    let (target, path) = (c_string(format!("/{name}")), c_path(source));
+    let op = plain_bind(&target, &path, (true, true), MOUNT_ATTR_RDONLY);
     p.step("showing read-only", source.display().to_string(), &Pointer::new("/root/path"), op);
 }
