@@ -5,7 +5,7 @@
 //! way back ends it. Places are left with the program, since nobody could unmount where we are; ids, capabilities and
 //! umask are kept for the next program, which is mostly for the same process, and given back before any other.
 
-use cofferdam_sys::{Errno, Fd, Result, capset, dirs, open, prctl, sched, setns, setuid, stat};
+use cofferdam_sys::{Errno, Fd, Result, capset, dirs, open, prctl, setns, setuid, stat};
 
 use crate::context::{Buffer, Context, Done};
 use crate::here;
@@ -31,9 +31,6 @@ pub(crate) struct Itself {
     rights: Option<Rights>,
     /// Whether it has supplementary groups that are not its own; by itself it has none.
     groups: bool,
-    /// The processor that it keeps to, and the one that it was asked to keep to.
-    processor: u32,
-    wanted: u32,
 }
 
 /// What is kept for the next program.
@@ -60,12 +57,12 @@ impl Itself {
 }
 
 pub(crate) fn become_another(c: &mut Context, op: &Op<'_>) -> Done {
-    let Op::HereAs { umask, uid, gid, set_groups, groups, effective, processor } = *op else {
+    let Op::HereAs { umask, uid, gid, set_groups, groups, effective } = *op else {
         return Err(Errno::ENOSYS.into());
     };
     let (root, cwd) = (serve::first(c)?, serve::first(c)?);
     let itself = itself(c, set_groups)?;
-    (itself.acting, itself.wanted) = (true, processor);
+    itself.acting = true;
     let there = stat::stat(root.raw())?;
     // Before Linux 5.8 mounts cannot be told apart.
     let elsewhere = (there.ino, there.mount) != itself.place || there.mount == 0;
@@ -116,8 +113,6 @@ fn itself(c: &mut Context, set_groups: bool) -> Result<&mut Itself> {
             away: false,
             rights: None,
             groups: set_groups,
-            processor: u32::MAX,
-            wanted: u32::MAX,
         });
     }
     c.itself.as_mut().ok_or(Errno::EBADF)
@@ -137,15 +132,6 @@ pub(crate) fn become_itself(c: &mut Context) {
     if let Some(itself) = c.itself.as_mut() {
         itself.again();
     }
-}
-
-/// Keeps to the processor that the last program asked for, so that its caller, who waits, and the next program are
-/// on the same: waking a processor that sleeps takes longer than most of what is done here.
-pub(crate) fn keep_near(c: &mut Context) {
-    let Some(itself) = c.itself.as_mut().filter(|itself| itself.wanted != itself.processor) else { return };
-    itself.processor = itself.wanted;
-    // Where that is not allowed it is only slower.
-    let _ = sched::keep_to(itself.processor);
 }
 
 impl Itself {

@@ -528,8 +528,6 @@ mod table {
             groups: &'a [u8],
             /// Capabilities, as far as we have them.
             effective: u64,
-            /// The processor to keep to afterwards; `u32::MAX` is any.
-            processor: u32,
         }
         /// Changes the owner of what the first descriptor names.
         HereOwnerOf { #[doc = "User."] uid: u32, #[doc = "Group."] gid: u32, }

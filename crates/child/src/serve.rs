@@ -24,8 +24,6 @@ pub(crate) fn serve(c: &mut Context) -> Done {
         here_as::leave(c);
         c.received = Default::default();
         c.say(frame, &[])?;
-        // Nobody waits for this.
-        here_as::keep_near(c);
     }
 }
 

@@ -281,9 +281,7 @@ impl Keeper<'_> {
     /// The last acts: what engines wait for.
     fn hand_over(&self, upbringing: &Upbringing) -> Result<()> {
         let pid = upbringing.pid();
-        let receiver = cofferdam_plan::pidfd_receiver(&self.bundle.spec);
-        let socket = self.options.pidfd_socket.as_ref().or(receiver.as_ref());
-        handing::process(pid, self.options.pid_file.as_ref(), socket)?;
+        handing::first(pid, self.options, &self.bundle.spec)?;
         match self.until {
             Until::Ready | Until::Prepared => talk::say(upbringing.control(), Point::Ready, None),
             Until::Running => Ok(()),

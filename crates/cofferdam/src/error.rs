@@ -112,10 +112,16 @@ impl Error {
         }
     }
 
-    /// Adds what it was done to.
+    /// Adds what it was done to; nothing, if that is empty.
+    ///
+    /// ```
+    /// use cofferdam::{Error, ErrorKind};
+    /// let error = Error::new(ErrorKind::System, "waiting for events").with_object("").with_errno(4);
+    /// assert_eq!(error.to_string(), "waiting for events: interrupted system call (EINTR)");
+    /// ```
     #[must_use]
     pub fn with_object(mut self, object: impl Into<String>) -> Self {
-        self.0.object = Some(object.into());
+        self.0.object = Some(object.into()).filter(|object| !object.is_empty());
         self
     }
 

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 use cofferdam::launch::Operations;
 use cofferdam_child::op::Op;
-use cofferdam_sys::{Errno, sched};
+use cofferdam_sys::Errno;
 
 use crate::identity::Map;
 use crate::inside::by::Helper;
@@ -98,37 +98,11 @@ impl<'a> Disguised<'a> {
     }
 }
 
-/// The calling thread keeps to the processor that it is on until this is dropped, and the helper to the same: one
-/// waits for the other anyway, and waking a processor that sleeps takes longer than most of what is asked for.
-#[derive(Debug)]
-struct Near {
-    processor: u32,
-    may: [u8; 128],
-    length: usize,
-}
-
-impl Near {
-    fn hold() -> Option<Self> {
-        let mut may = [0; 128];
-        let length = sched::affinity(&mut may).ok()?;
-        let processor = sched::current().ok()?;
-        sched::keep_to(processor).ok()?;
-        Some(Self { processor, may, length })
-    }
-}
-
-impl Drop for Near {
-    fn drop(&mut self) {
-        let _ = sched::setaffinity(self.may.get(..self.length).unwrap_or_default());
-    }
-}
-
 impl Helper for Disguised<'_> {
     fn wish(&self, operations: &Operations, fds: &[i32]) -> Result<Option<OwnedFd>> {
         let ids = self.resident.ids()?;
         let (uid, gid, groups) = ids.inside(&self.who)?;
         let groups: Vec<u8> = groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
-        let near = Near::hold();
         let mut all = Operations::default();
         all.push(
             "becoming the process that it is done for",
@@ -140,7 +114,6 @@ impl Helper for Disguised<'_> {
                 set_groups: ids.set_groups,
                 groups: &groups,
                 effective: self.who.effective,
-                processor: near.as_ref().map_or(u32::MAX, |near| near.processor),
             },
         );
         all.append(operations);

@@ -84,6 +84,9 @@ pub(crate) fn judge(pid: (&str, i32), start: (&str, &str)) -> Option<String> {
 
 /// Field 22 as a number.
 pub(crate) fn started(text: &str) -> Result<u64> {
-    let wrong = || Error::new(ErrorKind::System, "reading when the process started").with_object(text);
+    let wrong = || {
+        Error::new(ErrorKind::System, "reading when the process started")
+            .with_detail(format!("{text:?} is no field 22 of /proc/PID/stat"))
+    };
     text.parse().map_err(|_| wrong())
 }

@@ -32,8 +32,8 @@ pub(crate) struct Events {
 #[derive(Debug)]
 enum Item {
     Event(Box<Envelope>),
-    /// Dropped when everything before has been sent.
-    Mark(#[allow(dead_code)] Sender<()>),
+    /// Answered when everything before has been sent.
+    Mark(Sender<()>),
 }
 
 impl Events {
@@ -81,7 +81,14 @@ pub(crate) fn pack<M: Message>(package: &str, message: &M) -> Any {
 fn publish(waiting: &Receiver<Item>, socket: &str) {
     let mut client = None;
     for item in waiting {
-        let Item::Event(envelope) = item else { continue };
+        let envelope = match item {
+            Item::Event(envelope) => envelope,
+            Item::Mark(done) => {
+                // Whoever asked may not wait any more.
+                let _ = done.send(());
+                continue;
+            }
+        };
         let request = ForwardRequest { envelope: MessageField::from(Some(*envelope)), ..Default::default() };
         for again in (0..TRIES).rev() {
             match forward(&mut client, socket, &request) {

@@ -201,9 +201,9 @@ impl<'a> Keeper<'a> {
         let _ = fs::remove_dir(&root);
         match &self.first {
             Some((first, _)) if *first == pid && !self.saved.restoring => {}
-            _ => return Err(Error::new(ErrorKind::System, "criu has not told of what it restored")),
+            _ => return Err(untold()),
         }
-        handing::process(pid, self.options.pid_file.as_ref(), self.options.pidfd_socket.as_ref())
+        handing::first(pid, self.options, &self.bundle.spec)
     }
 
     fn note(&mut self, pid: i32) -> Result<()> {
@@ -339,12 +339,15 @@ impl<'a> Keeper<'a> {
     }
 
     fn process(&mut self) -> Result<Process> {
-        let gone = || Error::new(ErrorKind::System, "criu has not told of what it restored");
-        let (pid, pidfd) = self.first.take().ok_or_else(gone)?;
+        let (pid, pidfd) = self.first.take().ok_or_else(untold)?;
         let mut process = Process::new(pid, pidfd, self.terminal.take());
         process.names = self.names.take();
         Ok(process)
     }
+}
+
+fn untold() -> Error {
+    Error::new(ErrorKind::System, "criu has not told of what it restored")
 }
 
 /// The directory of each hierarchy that CRIU is in now: it becomes the images' topmost one.
