@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use cofferdam_tests::{Bundle, Test, json};
+use cofferdam_tests::{Bundle, Test, cgroup, json};
 
 /// A configuration, what is wrong with it, and what is said.
 type Case = (&'static str, fn(&mut Bundle<'_>), &'static str);
@@ -209,20 +209,6 @@ const CASES: &[Case] = &[
         r#"failed to connect with seccomp agent /no/agent: no such file or directory (ENOENT) [/linux/seccomp/listenerPath] (hint: is the agent running?)"#,
     ),
     (
-        "a limit that the kernel refuses",
-        |b| {
-            b.set("/linux/resources/cpu", json!({"quota": 10}));
-        },
-        r#"writing "10" to /sys/fs/cgroup/cpu/{id}/cpu.cfs_quota_us: invalid argument (EINVAL), asked for by /linux/resources/cpu/quota"#,
-    ),
-    (
-        "processors that are not there",
-        |b| {
-            b.set("/linux/resources/cpu", json!({"cpus": "900"}));
-        },
-        r#"writing "900" to /sys/fs/cgroup/cpuset/{id}/cpuset.cpus: numerical result out of range (ERANGE), asked for by /linux/resources/cpu/cpus"#,
-    ),
-    (
         "a namespace that is not there",
         |b| {
             b.join("network", "/no/such/namespace");
@@ -275,6 +261,43 @@ const CASES: &[Case] = &[
     ),
 ];
 
+/// Limits: name, change, field, controller, and what is said of it on version 1 and on version 2 of cgroups.
+type Limit = (&'static str, fn(&mut Bundle<'_>), &'static str, &'static str, &'static str, &'static str);
+const LIMITS: &[Limit] = &[
+    (
+        "a limit that the kernel refuses",
+        |b| {
+            b.set("/linux/resources/cpu", json!({"quota": 10}));
+        },
+        "/linux/resources/cpu/quota",
+        "cpu",
+        r#"writing "10" to /sys/fs/cgroup/cpu/{id}/cpu.cfs_quota_us: invalid argument (EINVAL), asked for by "#,
+        r#"writing "10 100000" to /sys/fs/cgroup/{id}/cpu.max: invalid argument (EINVAL), asked for by "#,
+    ),
+    (
+        "processors that are not there",
+        |b| {
+            b.set("/linux/resources/cpu", json!({"cpus": "900"}));
+        },
+        "/linux/resources/cpu/cpus",
+        "cpuset",
+        r#"writing "900" to /sys/fs/cgroup/cpuset/{id}/cpuset.cpus: numerical result out of range (ERANGE), asked for by "#,
+        r#"writing "900" to /sys/fs/cgroup/{id}/cpuset.cpus: numerical result out of range (ERANGE), asked for by "#,
+    ),
+];
+
+/// What a limit's error is on this host.
+fn limit((_, _, field, controller, v1, v2): &Limit) -> String {
+    match cgroup::has(controller) {
+        true if cgroup::has_v1(controller) => format!("{v1}{field}"),
+        true => format!("{v2}{field}"),
+        false => format!(
+            "{field}: this host has no cgroup controller \"{controller}\" (hint: mount it, or enable it in the \
+             kernel's configuration and command line)"
+        ),
+    }
+}
+
 /// What `run` says, without what differs between tests.
 fn said(t: &Test, change: fn(&mut Bundle<'_>)) -> (i32, String) {
     let mut b = t.bundle();
@@ -292,9 +315,11 @@ fn said(t: &Test, change: fn(&mut Bundle<'_>)) -> (i32, String) {
 cofferdam_tests::own! {
     fn errors_say_what_where_and_why(t) {
         let mut wrong = Vec::new();
-        for (name, change, expected) in CASES {
+        let cases = CASES.iter().map(|(name, change, expected)| (name, change, (*expected).to_owned()));
+        let limits = LIMITS.iter().map(|case| (&case.0, &case.1, limit(case)));
+        for (name, change, expected) in cases.chain(limits) {
             let (code, text) = said(t, *change);
-            if code != 1 || text != *expected {
+            if code != 1 || text != expected {
                 wrong.push(format!("{name}: exit {code}\n  said:     {text}\n  expected: {expected}"));
             }
         }

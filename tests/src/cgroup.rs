@@ -15,6 +15,12 @@ pub fn has_v1(controller: &str) -> bool {
     !is_unified() && Path::new("/sys/fs/cgroup").join(controller).join("cgroup.procs").exists()
 }
 
+/// Whether a controller has a hierarchy of version 1, or is in the tree of version 2 where there is no other.
+pub fn has(controller: &str) -> bool {
+    let there = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
+    has_v1(controller) || there.split_whitespace().any(|name| name == controller)
+}
+
 /// Directory of the container's cgroup in the controller's hierarchy of version 1.
 pub fn directory(controller: &str, path: &str) -> PathBuf {
     Path::new("/sys/fs/cgroup").join(controller).join(driver::place(path))
