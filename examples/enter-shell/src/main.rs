@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo build -p enter-shell
-//! sudo podman run --detach --name web docker.io/library/alpine sleep 1000
+//! sudo podman run --detach --name web alpine sleep 1000
 //! sudo target/debug/enter-shell web                    # its interfaces, then a shell
 //! sudo target/debug/enter-shell web -- ps              # its interfaces, then a command
 //! sudo target/debug/enter-shell --container ID -- id   # a container of cofferdam's
