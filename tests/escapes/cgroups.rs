@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use cofferdam_tests::{cgroup, facts, json};
+use cofferdam_tests::{cgroup, driver, facts, json};
 
 facts! {
     /// CVE-2023-25809. Seen failing with the last `if` of `restrict` in plan/src/cgroup_mount.rs taken out.
@@ -31,6 +31,7 @@ facts! {
 
     /// Seen failing with the arm for `ParentDir` in cgroup/src/path.rs pushing `..`.
     fn a_cgroup_path_does_not_leave_the_hierarchy(t) {
+        t.need(!driver::is_systemd(), "with systemd it is the name of a unit, and what that is not is refused or escaped")?;
         for climb in ["/..", "/../../..", "/a/../../../../..", "../../../../../../.."] {
             let mut b = t.bundle();
             let name = b.id.clone();

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cofferdam_tests::{Bundle, Skip, Test, cgroup, wait_until};
+use cofferdam_tests::{Bundle, Skip, Test, cgroup, driver, wait_until};
 
 use crate::left;
 
@@ -58,12 +58,13 @@ impl<'t> Scene<'t> {
     }
 
     /// The same with a network, in a network namespace of the test's with a `/run` of its own.
-    fn networked(t: &'t Test, victim: Victim, network: &str) -> Self {
+    fn networked(t: &'t Test, victim: Victim, network: &str) -> Result<Self, Skip> {
+        t.need(!driver::is_systemd(), "systemd's bus is in /run, which the test has to itself")?;
         t.network_view();
         t.host("mount -t tmpfs tmpfs /run");
         let mut scene = Self::new(t, victim);
         scene.bundle.namespace("network").set("/annotations/org.cofferdam.network", network).write();
-        scene
+        Ok(scene)
     }
 
     fn prepare(&self) {
@@ -221,9 +222,9 @@ fn every_call_of(scene: &Scene<'_>) -> Result<(), Skip> {
     let step = std::env::var("ROBUST_KILL_STEP").ok().and_then(|s| s.parse().ok()).unwrap_or(2);
     let killed =
         calls.iter().enumerate().step_by(step).filter(|(n, (name, nth))| scene.kill_at_call(*n, name, *nth));
-    // Loops that wait make a few more or fewer calls each time.
-    let killed = killed.count();
-    assert!(killed * step * 10 > calls.len() * 8, "{killed} of {} calls were met", calls.len());
+    // Loops that wait make a few more or fewer calls each time; and systemd may be rid of a unit before delete asks.
+    let (killed, tenths) = (killed.count(), if driver::is_systemd() { 3 } else { 8 });
+    assert!(killed * step * 10 > calls.len() * tenths, "{killed} of {} calls were met", calls.len());
     Ok(())
 }
 
@@ -231,7 +232,7 @@ fn every_moment(t: &Test, victim: Victim) {
     let scene = Scene::new(t, victim);
     let (mut delay, mut killed, mut survived) = (Duration::ZERO, 0, 0);
     // A few in a row, not one: on a busy host one may be fast by chance.
-    while survived < 3 && delay < Duration::from_millis(500) {
+    while survived < 6 && delay < Duration::from_millis(500) {
         if scene.kill_after(delay) {
             (killed, survived) = (killed + 1, 0);
         } else {
@@ -272,16 +273,16 @@ cofferdam_tests::own! {
     fn exec_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Exec)?; }
     fn delete_killed_at_any_system_call_leaves_nothing_behind(t) { every_call(t, Delete)?; }
     fn create_with_a_network_killed_at_any_system_call_leaves_nothing_behind(t) {
-        every_call_of(&Scene::networked(t, Create, NETWORK))?;
+        every_call_of(&Scene::networked(t, Create, NETWORK)?)?;
     }
     fn delete_with_a_network_killed_at_any_system_call_leaves_nothing_behind(t) {
-        every_call_of(&Scene::networked(t, Delete, NETWORK))?;
+        every_call_of(&Scene::networked(t, Delete, NETWORK)?)?;
     }
     fn create_with_an_allow_list_killed_at_any_system_call_leaves_nothing_behind(t) {
-        every_call_of(&Scene::networked(t, Create, OUTWARD))?;
+        every_call_of(&Scene::networked(t, Create, OUTWARD)?)?;
     }
     fn delete_with_an_allow_list_killed_at_any_system_call_leaves_nothing_behind(t) {
-        every_call_of(&Scene::networked(t, Delete, OUTWARD))?;
+        every_call_of(&Scene::networked(t, Delete, OUTWARD)?)?;
     }
     fn a_killed_create_never_takes_anothers_cgroup_along(t) { beside(t)?; }
     fn create_killed_at_any_moment_leaves_nothing_behind(t) { every_moment(t, Create); }
