@@ -1,6 +1,6 @@
 //! `mounts[].options` and the id maps of a mount: what each does.
 
-use cofferdam_tests::{Bundle, facts, json, mountinfo};
+use cofferdam_tests::{Bundle, facts, json, mountinfo, own};
 
 /// Mounts one tmpfs per option, and checks the options of the mount.
 fn options_of_tmpfs(b: &mut Bundle<'_>, cases: &[(&[&str], &str, bool)]) {
@@ -249,6 +249,21 @@ facts! {
         t.host(&format!("touch {0}/f; chown 7:7 {0}/f", source.display()));
         let mut b = t.bundle();
         b.user_namespace().mount("/mnt", "none", source.to_str().unwrap(), &["bind", "idmap"]);
+        assert_eq!(b.args(&["stat", "-c", "%u:%g", "/mnt/f"]).run().ok(), "7:7\n");
+    }
+}
+
+own! {
+    fn idmap_without_maps_takes_those_of_the_user_namespace_that_is_joined(t) {
+        let source = t.dir.join("source");
+        std::fs::create_dir(&source).unwrap();
+        t.host(&format!("touch {0}/f; chown 7:7 {0}/f", source.display()));
+        let mut holder = t.bundle();
+        let first = holder.user_namespace().args(&["sleep", "600"]).start();
+        let mut b = t.bundle();
+        b.join("user", &format!("/proc/{}/ns/user", first.pid()));
+        b.mount("/mnt", "none", source.to_str().unwrap(), &["bind", "idmap"]);
+        t.host(&format!("chown -h 100000:100000 {0} {0}/*", b.rootfs().display()));
         assert_eq!(b.args(&["stat", "-c", "%u:%g", "/mnt/f"]).run().ok(), "7:7\n");
     }
 }

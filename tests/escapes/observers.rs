@@ -73,6 +73,18 @@ facts! {
         }
     }
 
+    /// Descriptors of what waits for `start`: the streams, and sockets that nobody inside can use. Seen failing with
+    /// the program's memory file kept.
+    fn a_process_that_waits_for_start_holds_sockets_alone(t) {
+        t.need(t.runtime.name == "cofferdam", "others hold their own program and a fifo")?;
+        let b = t.bundle();
+        let c = b.create();
+        let entries = fs::read_dir(format!("/proc/{}/fd", c.pid())).unwrap().flatten();
+        let more = entries.filter(|e| e.file_name().to_str().is_some_and(|n| !["0", "1", "2"].contains(&n)));
+        let held: Vec<_> = more.filter_map(|e| fs::read_link(e.path()).ok()).collect();
+        assert!(!held.is_empty() && held.iter().all(|p| p.to_string_lossy().starts_with("socket:")), "{held:?}");
+    }
+
     /// CVE-2019-5736: /proc/PID/exe of what comes in is no file of the host's and cannot be changed. Seen failing
     /// with `memfd_create::seal` taken out of image.rs for the executable file.
     fn the_runtime_cannot_be_overwritten_from_inside(t) {

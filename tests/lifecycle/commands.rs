@@ -1,6 +1,6 @@
 //! list, ps, pause, resume, spec, features, logs and the flags of all commands.
 
-use cofferdam_tests::{Value, facts, json, wait_until};
+use cofferdam_tests::{Value, facts, json, own, wait_until};
 
 facts! {
     fn list_shows_every_container(t) {
@@ -176,6 +176,7 @@ facts! {
         let _c = b.create();
         assert!(t.dir.join("state").join(&b.id).exists());
         let other = t.dir.join("other");
+        std::fs::create_dir(&other).unwrap();
         let mut command = t.command(&t.runtime.path);
         let out = t.finish(command.arg("--root").arg(&other).args(["list", "-q"]));
         assert_eq!(out.ok().trim(), "");
@@ -216,5 +217,35 @@ facts! {
             b.args(&["busybox", "unshare", "-mrpf", "sh", "-c", "mount -t proc none /proc || echo refused"]);
             assert_eq!(b.run_with(flags).ok(), "refused\n", "{flags:?}");
         }
+    }
+}
+
+own! {
+    fn list_of_a_root_that_is_named_and_not_there_is_refused(t) {
+        let nowhere = t.dir.join("nowhere");
+        let out = t.finish(t.command(&t.runtime.path).arg("--root").arg(&nowhere).arg("list"));
+        let said = out.refused();
+        assert!(said.contains(&format!("open {}: no such file or directory", nowhere.display())), "{said}");
+        assert!(!nowhere.exists());
+    }
+
+    fn what_a_configuration_asks_in_vain_is_logged_as_a_warning(t) {
+        let log = t.dir.join("log");
+        let run = |ambient: &[&str]| {
+            let mut b = t.bundle();
+            let sets = json!({
+                "bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"], "effective": ["CAP_KILL"],
+                "inheritable": ["CAP_KILL"], "ambient": ambient,
+            });
+            b.set("/process/capabilities", sets).args(&["grep", "CapAmb", "/proc/self/status"]).write();
+            let (dir, log) = (b.dir.display().to_string(), log.display().to_string());
+            let out = t.runtime(&["--log", &log, "run", "--bundle", &dir, &b.id]);
+            assert!(out.ok().trim().ends_with("0000000000000020"), "{out}");
+            std::fs::read_to_string(&log).unwrap()
+        };
+        assert_eq!(run(&["CAP_KILL"]), "", "what is obeyed is nothing to log");
+        let said = run(&["CAP_KILL", "CAP_CHOWN"]);
+        assert!(said.contains("level=warning") && said.contains("can't raise ambient capability CAP_CHOWN: "), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
     }
 }

@@ -193,6 +193,15 @@ facts! {
         c.delete().ok();
     }
 
+    fn a_signal_that_ends_programs_ends_what_is_created(t) {
+        for signal in ["HUP", "INT", "QUIT", "TERM"] {
+            let c = t.bundle().create();
+            c.kill(signal).ok();
+            c.wait_stopped();
+            c.delete().ok();
+        }
+    }
+
     fn kill_all_reaches_every_process_without_a_pid_namespace(t) {
         let mut b = t.script("sleep 1000 & echo ready; wait");
         let c = b.set("/linux/namespaces", json!([{"type": "mount"}])).start();

@@ -55,6 +55,11 @@ pub const TABLE: &[Line] = &[
         tests: &["a_container_may_run_on_every_cpu_whatever_its_maker_is_confined_to"],
     },
     Line {
+        runtimes: CRUN,
+        why: "what waits for start has no handlers, so that only SIGKILL ends it",
+        tests: &["a_signal_that_ends_programs_ends_what_is_created"],
+    },
+    Line {
         runtimes: BOTH,
         why: "a destination is always one inside; runc has taken the host's path since 1.2",
         tests: &["a_destination_may_be_the_hosts_path_of_the_place"],

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use cofferdam_oci::{DeviceRule, Reject};
+use cofferdam_oci::{DeviceRule, Pointer, Reject};
 use serde::{Deserialize, Serialize};
 
 use crate::device_bpf;
@@ -164,11 +164,7 @@ fn build(limits: &mut Limits<'_>, rules: &[DeviceRule], device_paths: &[String])
     let mut set = DeviceSet::default();
     for (index, rule) in rules.iter().enumerate() {
         let pointer = limits.base.key("devices").index(index);
-        let Some(access) = access(rule) else {
-            let reject = Reject::new(pointer.key("access"), "access is not made of r, w and m");
-            limits.rejects.push(reject.hint("name at least one of r, w and m"));
-            continue;
-        };
+        let Some(access) = access(limits, rule, &pointer.key("access")) else { continue };
         let char = match rule.kind.as_deref() {
             None | Some("a" | "") => {
                 set.reset(rule.allow);
@@ -212,12 +208,27 @@ fn build(limits: &mut Limits<'_>, rules: &[DeviceRule], device_paths: &[String])
     set
 }
 
-fn access(rule: &DeviceRule) -> Option<u8> {
-    let text = rule.access.as_deref().filter(|a| !a.is_empty())?;
-    text.bytes().try_fold(0, |bits, letter| match letter {
-        b'r' => Some(bits | READ),
-        b'w' => Some(bits | WRITE),
-        b'm' => Some(bits | MKNOD),
-        _ => None,
-    })
+/// What a rule is about. Beside letters that are known, others never give more: what allows allows the known ones, and
+/// what denies denies all.
+fn access(limits: &mut Limits<'_>, rule: &DeviceRule, at: &Pointer) -> Option<u8> {
+    let text = rule.access.as_deref().unwrap_or_default();
+    let one = |letter| match letter {
+        b'r' => READ,
+        b'w' => WRITE,
+        b'm' => MKNOD,
+        _ => 0,
+    };
+    let known = text.bytes().map(one).fold(0, |bits, bit| bits | bit);
+    if known == 0 {
+        let reject = Reject::new(at.clone(), "access is not made of r, w and m");
+        limits.rejects.push(reject.hint("name at least one of r, w and m"));
+        return None;
+    }
+    if text.bytes().all(|letter| one(letter) != 0) {
+        return Some(known);
+    }
+    let (access, done) =
+        if rule.allow { (known, "only these are allowed") } else { (ALL, "all three are denied") };
+    limits.ignore(at, &format!("{text:?} has letters other than r, w and m; {done}"));
+    Some(access)
 }

@@ -82,3 +82,17 @@ fn a_device_of_the_document_replaces_the_default_one_of_its_path() {
     let list = devices("[]", &options).unwrap();
     assert!(!list.contains(&"allow c 1:3 rwm".into()) && list.contains(&"allow c 1:5 rwm".into()));
 }
+
+#[test]
+fn unknown_letters_of_an_access_never_give_more() {
+    let rule = |allow: bool, access: &str| {
+        format!(
+            r#"[{{"allow":{},"type":"c","major":10,"access":"rwm"}},{{"allow":{allow},"type":"c","major":10,"minor":5,"access":"{access}"}}]"#,
+            !allow
+        )
+    };
+    let plain = |allow, access| devices(&rule(allow, access), &PlanOptions::default());
+    assert_eq!(plain(true, "rx"), plain(true, "r"));
+    assert_eq!(plain(false, "rx"), plain(false, "rwm"));
+    assert_eq!(plain(true, "x"), Err(vec!["/devices/1/access".to_owned()]));
+}

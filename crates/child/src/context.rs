@@ -76,8 +76,6 @@ const HELD: usize = 256;
 pub(crate) struct Context {
     /// Socket to whoever waits for us: the parent, later perhaps `start`.
     pub(crate) control: i32,
-    /// The block of operations.
-    pub(crate) program: i32,
     pub(crate) proc: Option<Fd>,
     pub(crate) root: Option<Fd>,
     pub(crate) terminal: Option<Fd>,
@@ -105,10 +103,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) const fn new(control: i32, program: i32) -> Self {
+    pub(crate) const fn new(control: i32) -> Self {
         Self {
             control,
-            program,
             proc: None,
             root: None,
             terminal: None,

@@ -7,15 +7,15 @@ use crate::context::{Context, Done};
 
 /// Closes all from 3 on but ours and those of `keep`.
 pub(crate) fn close_others(c: &Context, keep: &[u8]) -> Done {
-    all_but(keep, [c.control, c.program, c.proc.as_ref().map_or(-1, Fd::raw)], 0)
+    all_but(keep, [c.control, c.proc.as_ref().map_or(-1, Fd::raw)], 0)
 }
 
 /// None of ours survives execve, and nothing else that is not in `keep`.
 pub(crate) fn cloexec_others(keep: &[u8]) -> Done {
-    all_but(keep, [-1; 3], close_range::CLOSE_RANGE_CLOEXEC)
+    all_but(keep, [-1; 2], close_range::CLOSE_RANGE_CLOEXEC)
 }
 
-fn all_but(keep: &[u8], ours: [i32; 3], flags: u32) -> Done {
+fn all_but(keep: &[u8], ours: [i32; 2], flags: u32) -> Done {
     let listed = || keep.chunks_exact(4).filter_map(|b| b.first_chunk().map(|b| i32::from_ne_bytes(*b)));
     let mut first = 3u32;
     loop {

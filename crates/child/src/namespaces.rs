@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use cofferdam_sys::clone3::{self, CLONE_NEWTIME, Forked};
-use cofferdam_sys::{Errno, accept4, capset, keyctl, open, prctl, setns, setuid};
+use cofferdam_sys::{Errno, accept4, capset, keyctl, open, prctl, setns, setuid, sigprocmask};
 
 use crate::context::{Context, Done};
 use crate::frame::{Frame, Point, REACHED, SUCCESSOR};
@@ -72,8 +72,11 @@ pub(crate) fn meet(c: &mut Context, point: u32) -> Done {
 }
 
 /// `start` connects, says so, and stays until the program runs or the failure is told. One that leaves
-/// without a word (it was killed) is forgotten, and the next one is waited for.
+/// without a word (it was killed) is forgotten, and the next one is waited for. Whoever does not want the
+/// container any more asks it to end as they would ask its program.
 pub(crate) fn await_start(c: &mut Context, listener: i32) -> Done {
+    const HUP_INT_QUIT_TERM: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 14;
+    sigprocmask::end_by(HUP_INT_QUIT_TERM);
     loop {
         let connection = accept4::accept(listener)?;
         c.control = connection.into_raw();

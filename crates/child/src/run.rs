@@ -23,10 +23,10 @@ use crate::{
 /// cofferdam_child::run(3, 4);
 /// ```
 pub fn run(control: i32, program: i32) -> ! {
-    let mut context = Context::new(control, program);
+    let mut context = Context::new(control);
     let hello = Frame { kind: HELLO, a: 0, b: 0, errno: 0 };
     let (at, fail) = match context.say(hello, &[]) {
-        Ok(()) => obey(&mut context),
+        Ok(()) => obey(&mut context, program),
         Err(e) => (CORRUPT, e.into()),
     };
     let frame = Frame { kind: FAILED, a: at, b: fail.detail, errno: fail.errno.0 };
@@ -34,10 +34,11 @@ pub fn run(control: i32, program: i32) -> ! {
     setns::exit(1);
 }
 
-fn obey(context: &mut Context) -> (u32, Fail) {
+/// The file is let go of with all that is not needed: the mapping keeps its content.
+fn obey(context: &mut Context, program: i32) -> (u32, Fail) {
     let corrupt = (CORRUPT, Errno::EBADMSG.into());
-    let Ok(size) = open::size(context.program) else { return corrupt };
-    let Ok(block) = mmap::sealed(context.program, size) else { return corrupt };
+    let Ok(size) = open::size(program) else { return corrupt };
+    let Ok(block) = mmap::sealed(program, size) else { return corrupt };
     match all(context, block) {
         // The first program ends in an execve(2) or obeys others.
         Ok(_) => corrupt,
@@ -58,7 +59,7 @@ fn obey(context: &mut Context) -> (u32, Fail) {
 /// assert_eq!(run_here(-1, b"no operation").unwrap_err().a, CORRUPT);
 /// ```
 pub fn run_here(control: i32, block: &[u8]) -> Result<(), Frame> {
-    match all(&mut Context::new(control, -1), block) {
+    match all(&mut Context::new(control), block) {
         Ok(_) => Ok(()),
         Err((at, fail)) => Err(Frame { kind: DENIED, a: at, b: fail.detail, errno: fail.errno.0 }),
     }

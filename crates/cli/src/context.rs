@@ -13,6 +13,8 @@ use crate::log::Log;
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) store: Store,
+    /// Whether `--root` was given.
+    pub(crate) root_named: bool,
     pub(crate) systemd_cgroup: bool,
     /// No cgroups at all.
     pub(crate) no_cgroups: bool,
@@ -34,6 +36,7 @@ impl Context {
         }
         Ok(Self {
             store: Store::new(root),
+            root_named: global.root.is_some(),
             systemd_cgroup: global.systemd_cgroup || global.cgroup_manager.as_deref() == Some("systemd"),
             no_cgroups: global.cgroup_manager.as_deref() == Some("disabled"),
             criu: criu(global.criu.as_deref()),

@@ -47,6 +47,7 @@ pub(crate) struct Made {
     terminal: Option<OwnedFd>,
     notify: Option<Notify>,
     pub(crate) names: Option<Running>,
+    warnings: Vec<String>,
 }
 
 impl Made {
@@ -55,6 +56,7 @@ impl Made {
         let mut process = Process::new(pid, pidfd, self.terminal);
         process.notify = self.notify;
         process.names = self.names;
+        process.warnings = self.warnings;
         Ok((self.container, process))
     }
 }
@@ -125,7 +127,8 @@ pub(crate) fn make(
     let (saved, terminal, names) = (keeper.saved.clone(), keeper.terminal.take(), keeper.names.take());
     drop(keeper);
     let container = Container::from_saved(store.clone(), id.clone(), saved);
-    Ok(Made { container, upbringing, plan: decision.init, terminal, notify, names })
+    let warnings = decision.warnings();
+    Ok(Made { container, upbringing, plan: decision.init, terminal, notify, names, warnings })
 }
 
 /// The directory that the container sees, and the socket if the program runs at once: otherwise `start`

@@ -35,6 +35,20 @@ pub(crate) struct Decision {
     pub(crate) parent_death_signal: Option<u32>,
 }
 
+impl Decision {
+    /// What is odd in the document but obeyed all the same.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut all = warnings(&self.init.warnings);
+        all.extend(self.cgroup.ignored.iter().map(ToString::to_string));
+        all
+    }
+}
+
+/// Warnings of a plan, each with the field that it is about.
+pub(crate) fn warnings(found: &[(Pointer, String)]) -> Vec<String> {
+    found.iter().map(|(pointer, what)| format!("{pointer}: {what}")).collect()
+}
+
 /// `state` is the container's directory, when it has one.
 pub(crate) fn decide(
     id: &ContainerId,

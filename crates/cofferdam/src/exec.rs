@@ -8,7 +8,7 @@ use cofferdam_sys::Errno;
 use cofferdam_sys::clone3::{self, CLONE_NEWUSER};
 
 use crate::container::{Container, Status};
-use crate::decide::{check_preserved, check_terminal};
+use crate::decide::{check_preserved, check_terminal, warnings};
 use crate::opened::Opened;
 use crate::options::{ExecOptions, TerminalMode};
 use crate::process::Process;
@@ -54,7 +54,9 @@ pub(crate) fn exec(container: &Container, mut options: ExecOptions) -> Result<Pr
     let terminal = keeper.terminal.take();
     keeper.hand_over(upbringing.pid())?;
     let (pid, pidfd) = upbringing.into_parts()?;
-    Ok(Process::new(pid, pidfd, terminal))
+    let mut process = Process::new(pid, pidfd, terminal);
+    process.warnings = warnings(&plan.warnings);
+    Ok(process)
 }
 
 /// Born in the container's version 2 cgroup, which costs nothing; where that takes no processes (the

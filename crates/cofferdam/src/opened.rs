@@ -6,6 +6,7 @@ use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use cofferdam_plan::{BindOpen, IdmapPlan, InitPlan, MountKind, MountPlan};
+use cofferdam_sys::clone3::CLONE_NEWUSER;
 use cofferdam_sys::fsopen::{AT_RECURSIVE, OPEN_TREE_CLONE, open_tree};
 use cofferdam_sys::mount_setattr::{MOUNT_ATTR_IDMAP, MS_SLAVE, MountAttr, mount_setattr};
 use cofferdam_sys::open::{AT_FDCWD, AT_SYMLINK_NOFOLLOW};
@@ -13,7 +14,7 @@ use cofferdam_sys::open::{AT_FDCWD, AT_SYMLINK_NOFOLLOW};
 use crate::lower::Inputs;
 use crate::options::Streams;
 use crate::program::c_path;
-use crate::{Error, Result, hooks, idmap};
+use crate::{Error, ErrorKind, Result, hooks, idmap};
 
 /// Descriptors; they are closed when the child has its own copies.
 #[derive(Debug, Default)]
@@ -52,7 +53,7 @@ impl Opened {
 
     /// A bind source that only the parent may open, or an idmap that only the parent may set.
     fn mount(&mut self, index: usize, m: &MountPlan, plan: &InitPlan) -> Result<()> {
-        let mapped = m.idmap.as_ref().map(|i| idmap::namespace(&filled(i, plan))).transpose();
+        let mapped = m.idmap.as_ref().map(|i| self.mapping(i, plan)).transpose();
         let mapped = mapped.map_err(|e| e.with_pointer(&m.pointer))?;
         match &m.kind {
             MountKind::Bind { source, recursive, open: BindOpen::Parent, nofollow, .. } => {
@@ -70,6 +71,22 @@ impl Opened {
             }
         }
         Ok(())
+    }
+
+    /// The user namespace of an idmap. One without ids of its own has those of the container, whose user
+    /// namespace may be another's.
+    fn mapping(&self, idmap: &IdmapPlan, plan: &InitPlan) -> Result<OwnedFd> {
+        if !idmap.uid.is_empty() || !idmap.gid.is_empty() {
+            return idmap::namespace(idmap);
+        }
+        if let Some(maps) = &plan.id_maps {
+            let (uid, gid) = (maps.uid.clone(), maps.gid.clone());
+            return idmap::namespace(&IdmapPlan { uid, gid, recursive: idmap.recursive });
+        }
+        let joined = plan.join.iter().zip(&self.namespaces).find(|(join, _)| join.kind == CLONE_NEWUSER);
+        let (join, user) =
+            joined.ok_or_else(|| Error::new(ErrorKind::Configuration, "the mount has no ids to map to"))?;
+        user.try_clone().map_err(|e| Error::io("holding namespace", join.path.as_path(), &e))
     }
 
     /// In a user namespace of its own the child may not be allowed to walk to the root filesystem.
@@ -113,16 +130,6 @@ impl Inputs {
         );
         all.retain(|fd| *fd >= 0);
         all
-    }
-}
-
-/// An idmap without ids of its own has those of the container.
-fn filled(idmap: &IdmapPlan, plan: &InitPlan) -> IdmapPlan {
-    match &plan.id_maps {
-        Some(maps) if idmap.uid.is_empty() && idmap.gid.is_empty() => {
-            IdmapPlan { uid: maps.uid.clone(), gid: maps.gid.clone(), recursive: idmap.recursive }
-        }
-        _ => idmap.clone(),
     }
 }
 

@@ -33,6 +33,7 @@ pub struct Process {
     pub(crate) notify: Option<Notify>,
     /// A thread that finds out what names mean, as long as somebody holds this.
     pub(crate) names: Option<cofferdam_net::Running>,
+    pub(crate) warnings: Vec<String>,
     /// Whether its number is in [`HELD`].
     held: AtomicBool,
 }
@@ -136,7 +137,15 @@ impl ExitStatus {
 impl Process {
     pub(crate) fn new(pid: i32, pidfd: OwnedFd, terminal: Option<OwnedFd>) -> Self {
         held().insert(pid);
-        Self { pid, pidfd, terminal, notify: None, names: None, held: AtomicBool::new(true) }
+        Self {
+            pid,
+            pidfd,
+            terminal,
+            notify: None,
+            names: None,
+            warnings: Vec::new(),
+            held: AtomicBool::new(true),
+        }
     }
 
     /// Its number in the caller's PID namespace.
@@ -161,6 +170,21 @@ impl Process {
     #[must_use]
     pub fn notify(&self) -> Option<&Notify> {
         self.notify.as_ref()
+    }
+
+    /// What was odd in the configuration that it was started by but was obeyed all the same, or left out without
+    /// harm: a line each, with the field that it is about.
+    ///
+    /// ```no_run
+    /// # fn f(process: cofferdam::Process) {
+    /// for warning in process.warnings() {
+    ///     eprintln!("{warning}");
+    /// }
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// Waits for it to end, and reaps it if it is the caller's child.

@@ -97,13 +97,8 @@ pub fn plan(store: &Store, id: &ContainerId, bundle: &Bundle, options: &CreateOp
     let facts = facts::for_whom(facts::gather(&bundle.spec, &hierarchies)?, &bundle.spec, options.rootless);
     let uid = facts.euid;
     let mut decision = decide_with(facts, &hierarchies, id, bundle, options, Some(&store.dir(id)))?;
-    let (steps, warnings) = (steps(&decision), warnings(&decision));
+    let (steps, warnings) = (steps(&decision), decision.warnings());
     Ok(PlanReport { id: id.to_string(), uid, steps, network: decision.network.take(), warnings })
-}
-
-fn warnings(decision: &Decision) -> Vec<String> {
-    let odd = decision.init.warnings.iter().map(|(pointer, what)| format!("{pointer}: {what}"));
-    odd.chain(decision.cgroup.ignored.iter().map(ToString::to_string)).collect()
 }
 
 fn parent(step: &str, object: impl Into<String>, field: impl Into<String>) -> ReportedStep {

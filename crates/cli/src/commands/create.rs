@@ -23,7 +23,7 @@ impl Create {
         let bundle = self.flags.bundle()?;
         let options = self.flags.into_options(context, &bundle, true)?;
         let (container, process) = Container::prepare(&context.store, &id, &bundle, options)?;
-        super::run::warn_without_cgroup(context, &container);
+        super::run::warn(context, &container, &process);
         process.leave();
         Ok(0)
     }

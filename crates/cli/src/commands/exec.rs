@@ -1,6 +1,6 @@
 //! `exec`: another process in a running container.
 
-use cofferdam::{ExecOptions, Streams, TerminalMode, oci};
+use cofferdam::{ExecOptions, Process, Streams, TerminalMode, oci};
 use std::path::{Path, PathBuf};
 
 use super::run::attend;
@@ -105,13 +105,16 @@ impl Exec {
             terminal,
         };
         if detach {
-            container.exec(options)?.leave();
+            let process = container.exec(options)?;
+            warn(context, &process);
+            process.leave();
             return Ok(0);
         }
         let host = (terminal == TerminalMode::Relayed).then(RawTerminal::find).transpose()?;
         lend_size(host.as_ref(), &mut options.process);
         let signals = Signals::take()?;
         let process = container.exec(options)?;
+        warn(context, &process);
         attend(&process, &signals, host, &context.log)
     }
 
@@ -154,6 +157,11 @@ impl Exec {
         }
         Ok(process)
     }
+}
+
+/// What is odd in the configuration of a process that was started.
+pub(super) fn warn(context: &Context, process: &Process) {
+    process.warnings().iter().for_each(|warning| context.log.warning(warning));
 }
 
 /// `UID[:GID]`, as numbers.

@@ -41,6 +41,11 @@ impl List {
 
 /// Every container that can be read; about the others there is a warning.
 fn states(context: &Context) -> Result<Vec<ContainerState>, Failure> {
+    let root = context.store.root();
+    if context.root_named {
+        // Mistyped, it would look like a host without containers.
+        std::fs::metadata(root).map_err(|e| Failure::io(format_args!("open {}", root.display()), &e))?;
+    }
     let mut owners = Owners::default();
     let mut states = Vec::new();
     for id in context.store.ids()? {

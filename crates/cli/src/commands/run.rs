@@ -41,15 +41,15 @@ impl Run {
         }
         if self.detach {
             let (container, process) = Container::run(&context.store, &id, &bundle, options)?;
-            warn_without_cgroup(context, &container);
+            warn(context, &container, &process);
             if let Some(Err(error)) = process.notify().map(|notify| notify.wait(&container)) {
                 context.log.warning(&error.to_string());
             }
             process.leave();
             return Ok(0);
         }
-        in_foreground(context, &id, bundle, options, self.keep, |container| {
-            warn_without_cgroup(context, container);
+        in_foreground(context, &id, bundle, options, self.keep, |container, process| {
+            warn(context, container, process);
         })
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn in_foreground(
     mut bundle: Bundle,
     options: CreateOptions,
     keep: bool,
-    made: impl FnOnce(&Container),
+    made: impl FnOnce(&Container, &Process),
 ) -> Outcome {
     let host = (options.terminal == TerminalMode::Relayed).then(RawTerminal::find).transpose()?;
     if let Some(process) = &mut bundle.spec.process {
@@ -70,7 +70,7 @@ pub(super) fn in_foreground(
     }
     let signals = Signals::take()?;
     let (container, process) = Container::run(&context.store, id, &bundle, options)?;
-    made(&container);
+    made(&container, &process);
     let outcome = attend(&process, &signals, host, &context.log);
     if !keep {
         let failed = container.delete(outcome.is_err()).unwrap_or_else(|error| vec![error]);
@@ -81,8 +81,10 @@ pub(super) fn in_foreground(
     outcome
 }
 
-/// Said once in a container's life: an ordinary user may make containers also where it may make no cgroup.
-pub(super) fn warn_without_cgroup(context: &Context, container: &Container) {
+/// Said once in a container's life: what is odd in its configuration, and that an ordinary user may make containers
+/// also where it may make no cgroup.
+pub(super) fn warn(context: &Context, container: &Container, process: &Process) {
+    super::exec::warn(context, process);
     if !context.no_cgroups && container.cgroup_paths().is_empty() {
         context.log.warning(
             "this user may not make cgroups here, so the container has none of its own: it can have no limits, and not \

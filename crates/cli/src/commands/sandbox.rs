@@ -93,7 +93,7 @@ impl SandboxFlags {
             terminal: if self.tty { TerminalMode::Relayed } else { TerminalMode::Socket },
             ..CreateOptions::default()
         };
-        in_foreground(context, &id, bundle, options, false, |_| {})
+        in_foreground(context, &id, bundle, options, false, |_, _| {})
     }
 
     fn sandbox(&self) -> Result<Sandbox, Failure> {
