@@ -22,9 +22,7 @@ impl Failure {
 
     /// A failed call of the system: what was being done, and the system's answer.
     pub(crate) fn io(doing: impl Display, error: &std::io::Error) -> Self {
-        let text = error.to_string();
-        let answer = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
-        Self::new(format!("{doing}: {answer}"))
+        cofferdam::Error::io(doing.to_string(), "", error).into()
     }
 }
 

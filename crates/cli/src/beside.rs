@@ -18,12 +18,12 @@ const PLACES: &[&str] = &[".", "../libexec/cofferdam", "../lib/cofferdam"];
 pub(crate) fn execute(program: &str, called: &OsStr, words: Vec<OsString>) -> Failure {
     let own = match std::env::current_exe() {
         Ok(own) => own,
-        Err(error) => return Failure::io("find where this program is", &error),
+        Err(error) => return Failure::io("finding where this program is", &error),
     };
     for file in files(&own, program) {
         let error = Command::new(&file).arg0(called).args(&words).exec();
         if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
-            return Failure::io(format_args!("execute {}", file.display()), &error);
+            return Failure::io(format_args!("executing {}", file.display()), &error);
         }
     }
     missing(&own, program)

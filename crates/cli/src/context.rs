@@ -61,7 +61,7 @@ pub(crate) fn container_id(id: &str) -> Result<ContainerId, Failure> {
 
 /// The path seen from the root, without `.` and `..`.
 fn absolute(path: &Path) -> Result<PathBuf, Failure> {
-    let failed = |error| Failure::io(format_args!("find {}", path.display()), &error);
+    let failed = |error| Failure::io(format_args!("finding {}", path.display()), &error);
     let mut clean = PathBuf::new();
     for part in std::path::absolute(path).map_err(failed)?.components() {
         match part {

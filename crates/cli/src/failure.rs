@@ -25,7 +25,7 @@ impl Failure {
 
     /// A failed call of the system: what was being done, and the system's answer.
     pub(crate) fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {
-        Self::new(format!("{doing}: {}", plain(error)))
+        Self::new(Error::io(doing.to_string(), "", error).to_string())
     }
 
     /// The same with another exit code.
@@ -52,14 +52,6 @@ impl Failure {
     pub(crate) fn code(&self) -> i32 {
         self.code
     }
-}
-
-/// The system's words for an error without the number that std appends, lower case as in Go.
-fn plain(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 impl From<Error> for Failure {
@@ -96,8 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn the_system_speaks_lower_case_without_numbers() {
+    fn the_systems_answer_is_named() {
         let error = std::io::Error::from_raw_os_error(2);
-        assert_eq!(Failure::io("open /x", &error).message(), "open /x: no such file or directory");
+        assert_eq!(
+            Failure::io("opening /x", &error).message(),
+            "opening /x: no such file or directory (ENOENT)"
+        );
     }
 }

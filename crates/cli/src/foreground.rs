@@ -26,7 +26,7 @@ impl Signals {
         all.thread_block()
             .and_then(|()| SignalFd::with_flags(&all, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC))
             .map(Self)
-            .map_err(|errno| Failure::io("take over signals", &errno.into()))
+            .map_err(|errno| Failure::io("taking over signals", &errno.into()))
     }
 
     /// The next that has come.
@@ -127,7 +127,7 @@ pub(crate) fn follow(
         let roles = relay.as_ref().map_or_else(Vec::new, |relay| relay.register(&mut wanted));
         match poll(&mut wanted, None) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(errno) => return Err(Failure::io("wait for the process", &errno.into())),
+            Err(errno) => return Err(Failure::io("waiting for the process", &errno.into())),
         }
         let ready: Vec<PollFlags> = wanted.iter().map(PollFd::revents).collect();
         notify(process, log);

@@ -173,7 +173,8 @@ impl Sink {
         }
         let path = Path::new(OsStr::from_bytes(bytes.strip_prefix(b"file:").unwrap_or(bytes)));
         let open = File::options().create(true).append(true).open(path);
-        open.map(Self::File).map_err(|error| Failure::io(format_args!("open log {}", path.display()), &error))
+        open.map(Self::File)
+            .map_err(|error| Failure::io(format_args!("opening log {}", path.display()), &error))
     }
 }
 

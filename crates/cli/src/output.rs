@@ -11,7 +11,7 @@ pub(crate) fn text(text: &str) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
-        .map_err(|error| Failure::io("write to standard output", &error))
+        .map_err(|error| Failure::io("writing to standard output", &error))
 }
 
 /// As [`text`], for what goes on and on: whether anybody still reads it.
@@ -20,7 +20,7 @@ pub(crate) fn text_if_read(text: &str) -> Result<bool, Failure> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(Failure::io("write to standard output", &error)),
+        Err(error) => Err(Failure::io("writing to standard output", &error)),
     }
 }
 

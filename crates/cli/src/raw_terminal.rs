@@ -40,7 +40,7 @@ impl RawTerminal {
         let terminal = match streams.into_iter().find(|fd| isatty(*fd)) {
             Some(fd) => Terminal::Standard(fd),
             None => Terminal::Controlling(
-                File::open("/dev/tty").map_err(|error| Failure::io("open /dev/tty", &error))?,
+                File::open("/dev/tty").map_err(|error| Failure::io("opening /dev/tty", &error))?,
             ),
         };
         Ok(Self { terminal, before: None })
@@ -49,7 +49,7 @@ impl RawTerminal {
     /// Makes it raw. Output is still processed, since the container's terminal leaves its newlines as
     /// they are.
     pub(crate) fn make_raw(&mut self) -> Result<(), Failure> {
-        let failed = |errno: rustix::io::Errno| Failure::io("make the terminal raw", &errno.into());
+        let failed = |errno: rustix::io::Errno| Failure::io("making the terminal raw", &errno.into());
         let before = tcgetattr(&self.terminal).map_err(failed)?;
         let mut raw = before.clone();
         raw.make_raw();

@@ -41,7 +41,7 @@ pub(crate) struct Relay {
 impl Relay {
     /// Joins the caller's terminal to `master`, the container's.
     pub(crate) fn new(mut host: RawTerminal, master: BorrowedFd<'_>) -> Result<Self, Failure> {
-        let failed = |errno: Errno| Failure::io("prepare the container's terminal", &errno.into());
+        let failed = |errno: Errno| Failure::io("preparing the container's terminal", &errno.into());
         let master = rustix::io::fcntl_dupfd_cloexec(master, 3).map_err(failed)?;
         let mut mode = tcgetattr(&master).map_err(failed)?;
         mode.output_modes -= OutputModes::ONLCR;

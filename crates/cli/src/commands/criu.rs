@@ -75,7 +75,7 @@ impl CriuFlags {
         let images = self.image_path.unwrap_or_else(|| "checkpoint".into());
         if make {
             std::fs::create_dir_all(&images)
-                .map_err(|error| Failure::io(format_args!("make {}", images.display()), &error))?;
+                .map_err(|error| Failure::io(format_args!("making {}", images.display()), &error))?;
         }
         Ok(CriuOptions {
             file_locks: self.file_locks,

@@ -120,7 +120,7 @@ impl Exec {
 
     fn read(&self, file: &Path) -> Result<oci::Process, Failure> {
         let bytes = std::fs::read(file)
-            .map_err(|error| Failure::io(format_args!("read {}", file.display()), &error))?;
+            .map_err(|error| Failure::io(format_args!("reading {}", file.display()), &error))?;
         let mut process: oci::Process =
             oci::parse(&bytes).map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
         process.terminal |= self.tty;

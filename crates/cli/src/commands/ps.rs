@@ -37,8 +37,10 @@ impl Ps {
         if self.options.is_empty() {
             self.options.push("-ef".into());
         }
-        let Output { status, stdout, stderr } =
-            Command::new("ps").args(&self.options).output().map_err(|error| Failure::io("run ps", &error))?;
+        let Output { status, stdout, stderr } = Command::new("ps")
+            .args(&self.options)
+            .output()
+            .map_err(|error| Failure::io("running ps", &error))?;
         if !status.success() {
             return Err(Failure::new(format!(
                 "ps: {status}: {}",

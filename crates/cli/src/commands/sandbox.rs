@@ -184,7 +184,7 @@ impl SandboxFlags {
 
 /// The path as the kernel sees it: absolute, without links.
 fn real(path: &Path) -> Result<PathBuf, Failure> {
-    path.canonicalize().map_err(|error| Failure::io(format_args!("find {}", path.display()), &error))
+    path.canonicalize().map_err(|error| Failure::io(format_args!("finding {}", path.display()), &error))
 }
 
 /// A name that no other sandbox has: 16 hexadecimal digits from the kernel's random numbers.
@@ -192,7 +192,7 @@ fn name() -> Result<String, Failure> {
     let mut random = [0; 8];
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut random))
-        .map_err(|error| Failure::io("read /dev/urandom", &error))?;
+        .map_err(|error| Failure::io("reading /dev/urandom", &error))?;
     Ok(format!("sandbox-{:016x}", u64::from_ne_bytes(random)))
 }
 

@@ -30,10 +30,10 @@ impl Spec {
             std::io::ErrorKind::AlreadyExists => {
                 Failure::new(format!("File {} exists. Remove it first", path.display()))
             }
-            _ => Failure::io(format_args!("create {}", path.display()), &error),
+            _ => Failure::io(format_args!("creating {}", path.display()), &error),
         })?;
         file.write_all(text.as_bytes())
-            .map_err(|error| Failure::io(format_args!("write {}", path.display()), &error))?;
+            .map_err(|error| Failure::io(format_args!("writing {}", path.display()), &error))?;
         Ok(0)
     }
 }

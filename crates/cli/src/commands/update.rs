@@ -136,10 +136,10 @@ fn read(file: &Path) -> Result<Resources, Failure> {
     if file == Path::new("-") {
         std::io::stdin()
             .read_to_end(&mut bytes)
-            .map_err(|error| Failure::io("read standard input", &error))?;
+            .map_err(|error| Failure::io("reading standard input", &error))?;
     } else {
         bytes = std::fs::read(file)
-            .map_err(|error| Failure::io(format_args!("read {}", file.display()), &error))?;
+            .map_err(|error| Failure::io(format_args!("reading {}", file.display()), &error))?;
     }
     oci::parse(&bytes).map_err(|error| Failure::new(format!("{}: {error}", file.display())))
 }

@@ -18,7 +18,7 @@ use crate::relay::Relay;
 /// Makes a terminal this process's standard input, output and error.
 pub(super) fn take_console(path: &Path) -> Result<(), Failure> {
     let failed =
-        |error: &std::io::Error| Failure::io(format_args!("take the console {}", path.display()), error);
+        |error: &std::io::Error| Failure::io(format_args!("taking the console {}", path.display()), error);
     let console = File::options().read(true).write(true).open(path).map_err(|error| failed(&error))?;
     if !rustix::termios::isatty(&console) {
         return Err(Failure::new(format!("take the console {}: it is not a terminal", path.display())));

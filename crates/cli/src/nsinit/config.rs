@@ -76,7 +76,8 @@ fn named(mut config: Configuration, which: &Which) -> Configuration {
 
 /// The current directory, which is the root file system where nothing else is said.
 pub(super) fn here() -> Result<String, Failure> {
-    let here = std::env::current_dir().map_err(|error| Failure::io("find the current directory", &error))?;
+    let here =
+        std::env::current_dir().map_err(|error| Failure::io("finding the current directory", &error))?;
     let here = here.to_str().filter(|here| *here != "/");
     here.map(str::to_owned).ok_or_else(|| {
         Failure::new(
@@ -96,8 +97,8 @@ pub(super) fn read_as(
     log: &Log,
     reader: impl FnOnce(&[u8]) -> Result<Reading, Vec<Reject>>,
 ) -> Result<Configuration, Failure> {
-    let bytes =
-        std::fs::read(path).map_err(|error| Failure::io(format_args!("read {}", path.display()), &error))?;
+    let bytes = std::fs::read(path)
+        .map_err(|error| Failure::io(format_args!("reading {}", path.display()), &error))?;
     let read = reader(&bytes).map_err(|rejects| {
         Failure::from(cofferdam::Error::rejected(rejects)).during(&path.display().to_string())
     })?;
@@ -134,7 +135,7 @@ impl Config {
             output::text(&format!("{text}\n"))?;
         } else {
             std::fs::write(&self.file, text + "\n")
-                .map_err(|error| Failure::io(format_args!("write {}", self.file.display()), &error))?;
+                .map_err(|error| Failure::io(format_args!("writing {}", self.file.display()), &error))?;
         }
         Ok(0)
     }

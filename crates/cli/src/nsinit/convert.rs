@@ -35,7 +35,7 @@ impl Convert {
         let file = file.unwrap_or_else(|| setting.data_path.clone().unwrap_or_default().join(FILE));
         let during = |failure: Failure| failure.during(&file.display().to_string());
         let bytes = std::fs::read(&file)
-            .map_err(|error| Failure::io(format_args!("read {}", file.display()), &error))?;
+            .map_err(|error| Failure::io(format_args!("reading {}", file.display()), &error))?;
         let Reading { mut config, warnings, .. } =
             Config::read(&bytes).map_err(|rejects| during(cofferdam::Error::rejected(rejects).into()))?;
         for warning in warnings {
@@ -68,7 +68,7 @@ impl Convert {
     /// Whole or not at all; never over another one unasked.
     fn write(&self, text: &str) -> Result<(), Failure> {
         let path = self.bundle.join("config.json");
-        let failed = |error: &std::io::Error| Failure::io(format_args!("write {}", path.display()), error);
+        let failed = |error: &std::io::Error| Failure::io(format_args!("writing {}", path.display()), error);
         let new = self.bundle.join(format!(".config.json.{}", std::process::id()));
         let written = std::fs::File::create_new(&new).and_then(|mut file| file.write_all(text.as_bytes()));
         let placed = written.and_then(|()| {
@@ -91,7 +91,8 @@ fn complete(config: &mut Config, file: &Path) -> Result<(), Failure> {
     let directory = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let root = if config.root_fs.is_empty() { directory } else { Path::new(&config.root_fs) };
     let path = root.canonicalize();
-    let path = path.map_err(|error| Failure::io(format_args!("find the root {}", root.display()), &error))?;
+    let path =
+        path.map_err(|error| Failure::io(format_args!("finding the root {}", root.display()), &error))?;
     let text = path.to_str().ok_or_else(|| Failure::new(format!("{} is not UTF-8", path.display())))?;
     text.clone_into(&mut config.root_fs);
     if config.generation == Generation::V2 && config.environment.is_empty() {

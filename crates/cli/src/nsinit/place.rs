@@ -81,7 +81,7 @@ impl Place {
             (Ok(data), Ok(root)) if data.starts_with(&root) => {
                 let data = data.metadata();
                 let data =
-                    data.map_err(|error| Failure::io(format_args!("find {}", dir.display()), &error))?;
+                    data.map_err(|error| Failure::io(format_args!("finding {}", dir.display()), &error))?;
                 Ok(Self::Named(setting.root()?.join(format!("at-{:x}-{:x}", data.dev(), data.ino()))))
             }
             _ => Ok(self),
@@ -104,7 +104,7 @@ impl Place {
                 .recursive(true)
                 .mode(0o700)
                 .create(dir)
-                .map_err(|error| Failure::io(format_args!("make {}", dir.display()), &error)),
+                .map_err(|error| Failure::io(format_args!("making {}", dir.display()), &error)),
         }
     }
 

@@ -76,7 +76,7 @@ impl Setting {
     pub(super) fn root(&self) -> Result<PathBuf, Failure> {
         if let Some(root) = &self.root {
             return std::path::absolute(root)
-                .map_err(|error| Failure::io(format_args!("find {}", root.display()), &error));
+                .map_err(|error| Failure::io(format_args!("finding {}", root.display()), &error));
         }
         if Caller::current().uid == 0 {
             return Ok(PathBuf::from(ROOT));

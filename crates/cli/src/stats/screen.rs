@@ -132,7 +132,7 @@ impl Drop for Screen {
 /// Stops this process until somebody lets it go on.
 pub(super) fn stop() -> Result<(), Failure> {
     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP)
-        .map_err(|e| Failure::io("stop", &e.into()))
+        .map_err(|e| Failure::io("stopping", &e.into()))
 }
 
 fn mode(keys: &File) -> Result<(File, Termios), Failure> {
@@ -167,7 +167,7 @@ fn give_back_on_panic() {
 }
 
 fn failed(error: &std::io::Error) -> Failure {
-    Failure::io("use the terminal", error)
+    Failure::io("using the terminal", error)
 }
 
 #[cfg(test)]

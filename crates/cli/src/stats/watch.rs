@@ -153,7 +153,7 @@ fn wait(next: Instant, signals: &Signals, show: &mut Show, ends: &[OwnedFd]) -> 
             Ok(0) => return Ok(Wake::Tick),
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => continue,
-            Err(errno) => return Err(Failure::io("wait for the next measurement", &errno.into())),
+            Err(errno) => return Err(Failure::io("waiting for the next measurement", &errno.into())),
         }
         let ready: Vec<bool> = wanted.iter().map(|fd| !fd.revents().is_empty()).collect();
         drop(wanted);
