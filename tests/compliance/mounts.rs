@@ -78,6 +78,19 @@ facts! {
         assert!(["ro", "nosuid", "nodev", "noexec", "noatime"].iter().all(|o| m.has(o)), "{m:?}");
     }
 
+    fn a_bind_with_any_flag_has_no_other_of_its_sources(t) {
+        let source = t.dir.join("source");
+        std::fs::create_dir(&source).unwrap();
+        t.view();
+        t.host(&format!("mount -t tmpfs -o nosuid,nodev,noexec x {}", source.display()));
+        for (options, kept) in [(&["bind"][..], true), (&["bind", "ro"], false)] {
+            let mounts = t.bundle().mount("/mnt", "none", source.to_str().unwrap(), options).mounts();
+            let m = mountinfo::at(&mounts, "/mnt");
+            assert!(["nosuid", "nodev", "noexec"].iter().all(|o| m.has(o) == kept), "{m:?}");
+            assert_eq!(m.has("ro"), !kept, "{m:?}");
+        }
+    }
+
     fn in_a_user_namespace_a_bind_keeps_the_locked_flags_of_its_source(t) {
         let mut b = t.bundle();
         let source = t.dir.join("source");

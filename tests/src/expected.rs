@@ -56,6 +56,11 @@ pub const TABLE: &[Line] = &[
     },
     Line {
         runtimes: CRUN,
+        why: "a bind mount has none of its source's flags",
+        tests: &["a_bind_with_any_flag_has_no_other_of_its_sources"],
+    },
+    Line {
+        runtimes: CRUN,
         why: "what waits for start has no handlers, so that only SIGKILL ends it",
         tests: &["a_signal_that_ends_programs_ends_what_is_created"],
     },

@@ -4,7 +4,9 @@
 use core::ffi::CStr;
 
 use cofferdam_sys::fsopen::{self, AT_RECURSIVE, OPEN_TREE_CLONE};
-use cofferdam_sys::mount_setattr::{MOUNT_ATTR_IDMAP, MOUNT_ATTR_RDONLY, MountAttr, mount_setattr};
+use cofferdam_sys::mount_setattr::{
+    MOUNT_ATTR_IDMAP, MOUNT_ATTR_NOSYMFOLLOW, MOUNT_ATTR_RDONLY, MountAttr, mount_setattr,
+};
 use cofferdam_sys::{Errno, Fd, Result, dirs, mknodat, open, stat};
 
 use crate::context::{Buffer, Context, Done};
@@ -239,7 +241,15 @@ fn change(mount: &Fd, flags: u32, set: u64, clear: u64) -> Result<()> {
     if set | clear == 0 {
         return Ok(());
     }
-    mount_setattr(mount.raw(), flags, &MountAttr { set, clear, ..MountAttr::default() })
+    let attr = MountAttr { set, clear, ..MountAttr::default() };
+    match mount_setattr(mount.raw(), flags, &attr) {
+        // Before Linux 5.14 there is no such attribute, and so none to clear.
+        Err(Errno::EINVAL) if clear & MOUNT_ATTR_NOSYMFOLLOW != 0 => {
+            let clear = clear & !MOUNT_ATTR_NOSYMFOLLOW;
+            mount_setattr(mount.raw(), flags, &MountAttr { clear, ..attr })
+        }
+        other => other,
+    }
 }
 
 /// Propagation comes last: attaching below a shared mount makes the new one shared.

@@ -250,6 +250,16 @@ impl Attr {
         self.set &= !bits;
     }
 
+    /// A bind mount with any flag has no other of its source's, as for mount(2) with MS_REMOUNT. In a user namespace those
+    /// that the kernel locks there stay, unless they are named.
+    pub(crate) fn let_go_of_the_sources(&mut self, locked: bool) {
+        const LOCKABLE: u64 = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+        if *self != Self::default() {
+            let all = if locked { MOUNT_ATTR_NOSYMFOLLOW } else { LOCKABLE | MOUNT_ATTR_NOSYMFOLLOW };
+            self.clear |= all & !self.set;
+        }
+    }
+
     /// The access time setting is a field of several bits: mount_setattr(2) wants all of it cleared
     /// when it is set.
     fn atime(&mut self, value: u64) {

@@ -44,6 +44,11 @@ fn decide_one(scene: &Scene<'_>, at: &Pointer, mount: &Mount, findings: &mut Fin
     }
     let target = target(scene, at, &mount.destination, findings);
     let idmap = idmap(scene, at, mount, &options, findings);
+    if options.bind && !options.remount {
+        options
+            .attr
+            .let_go_of_the_sources(scene.spaces.own(CLONE_NEWUSER) || !scene.facts.fully_privileged());
+    }
     let kind = if options.remount {
         remount(at, &options, findings)
     } else if options.bind {

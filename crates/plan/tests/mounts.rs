@@ -27,11 +27,26 @@ fn params(kind: &MountKind) -> Vec<String> {
 fn a_relative_source_starts_at_the_bundle() {
     let m = mount(json!({"destination": "a", "source": "b", "options": ["bind", "ro", "nosuid"]}));
     assert_eq!(m.target.as_str(), "/a");
-    assert_eq!(m.attr, Attr { set: 3, clear: 0 });
+    assert_eq!(m.attr.set, 3);
     let MountKind::Bind { source, recursive: false, open: BindOpen::Child, .. } = m.kind else {
         panic!("{m:?}")
     };
     assert_eq!(source.as_path().to_str(), Some("/bundle/b"));
+}
+
+#[test]
+fn a_bind_with_any_flag_lets_go_of_the_others_of_its_source() {
+    const NOSYMFOLLOW: u64 = 0x20_0000;
+    let bind = |options: &[&str]| json!({"destination": "/a", "source": "/b", "options": options});
+    assert_eq!(mount(bind(&["rbind", "rprivate"])).attr, Attr { set: 0, clear: 0 });
+    assert_eq!(mount(bind(&["bind", "ro"])).attr, Attr { set: 1, clear: NOSYMFOLLOW | 0xe });
+    assert_eq!(mount(bind(&["bind", "rw"])).attr, Attr { set: 0, clear: NOSYMFOLLOW | 0xf });
+    // Access times stay as they are unless they are spoken of.
+    assert_eq!(mount(bind(&["bind", "nosuid"])).attr.clear & 0xf0, 0);
+    // What a user namespace locks stays too.
+    let mut changes = in_user_namespace();
+    changes.push(("/mounts", json!([bind(&["bind", "rw", "nosuid"])])));
+    assert_eq!(planned(&changes).mounts[0].attr, Attr { set: 2, clear: NOSYMFOLLOW | 1 });
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub const MOUNT_ATTR_NOSUID: u64 = 2;
 pub const MOUNT_ATTR_NODEV: u64 = 4;
 /// Nothing can be executed.
 pub const MOUNT_ATTR_NOEXEC: u64 = 8;
+/// Links are not followed: Linux 5.14.
+pub const MOUNT_ATTR_NOSYMFOLLOW: u64 = 0x0020_0000;
 /// Idmapped.
 pub const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
 /// `MS_UNBINDABLE`, `MS_PRIVATE`, `MS_SLAVE`, `MS_SHARED`.
