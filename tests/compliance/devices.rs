@@ -1,8 +1,56 @@
 //! `linux.devices` and the devices every container has.
 
-use cofferdam_tests::{facts, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cofferdam_tests::{Test, cgroup, facts, json};
+
+/// A cgroup of version 1 in which no device can be made, though those that are there can be opened.
+struct NoNodes(PathBuf);
+
+impl NoNodes {
+    fn new(t: &Test) -> Self {
+        let name = t.dir.file_name().expect("a name").to_string_lossy().into_owned();
+        let made = Self(Path::new("/sys/fs/cgroup/devices").join(name));
+        fs::create_dir(&made.0).expect("cgroup");
+        for rule in ["c *:* m", "b *:* m"] {
+            fs::write(made.0.join("devices.deny"), rule).expect("rule");
+        }
+        made
+    }
+}
+
+impl Drop for NoNodes {
+    fn drop(&mut self) {
+        cgroup::remove(&self.0);
+    }
+}
 
 facts! {
+    fn where_a_cgroup_lets_no_device_be_made_the_hosts_are_bound(t) {
+        t.need(t.runtime.name == "cofferdam", "it is cofferdam's own word for no cgroups")?;
+        t.need(cgroup::has_v1("devices"), "it takes version 1 to deny devices by writing to a file")?;
+        let denied = NoNodes::new(t);
+        let mut b = t.script("stat -c %t:%T /dev/null /dev/zero; echo x >/dev/null && echo written");
+        b.set("/linux/cgroupsPath", json!(null)).set("/linux/resources", json!({}));
+        let run = |b: &cofferdam_tests::Bundle<'_>| {
+            b.write();
+            let mut command = t.command(Path::new("/bin/sh"));
+            command.args(["-c", "echo $$ >\"$0\"; exec \"$@\""]).arg(denied.0.join("cgroup.procs"));
+            command.arg(&t.runtime.path).arg("--root").arg(t.dir.join("state"));
+            t.finish(command.args(["--cgroup-manager", "disabled"]).args(b.command_line("run", &[])))
+        };
+        assert_eq!(run(&b).ok(), "1:3\n1:5\nwritten\n");
+        fs::write(denied.0.join("devices.deny"), "c 1:3 rwm").expect("rule");
+        assert!(run(&b).refused().contains("making device /dev/null: operation not permitted"));
+        fs::write(denied.0.join("devices.allow"), "c 1:3 rw").expect("rule");
+        // What the host does not have, or has as something else, is not shown.
+        for path in ["/dev/no-such-device", "/dev/zero"] {
+            b.set("/linux/devices", json!([{"path": path, "type": "c", "major": 1, "minor": 3}]));
+            assert!(run(&b).refused().contains("lets nobody make or open it"), "{path}");
+        }
+    }
+
     fn the_default_devices_are_there(t) {
         let b = t.script("for d in null zero full random urandom tty; do stat -c '%n %t:%T %a' /dev/$d; done");
         assert_eq!(b.run().ok(), "/dev/null 1:3 666\n/dev/zero 1:5 666\n/dev/full 1:7 666\n/dev/random 1:8 666\n\

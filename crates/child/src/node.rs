@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use cofferdam_sys::fsopen::{self, OPEN_TREE_CLONE};
 use cofferdam_sys::{Errno, Result, dirs, mknodat, open, setns, stat};
 
 use crate::context::{Context, Done};
@@ -42,6 +43,7 @@ pub(crate) fn node(c: &mut Context, path: &CStr, node: Node) -> Done {
     match made {
         Ok(()) if stat::lstat(parent, name).is_ok_and(|s| node.is(&s)) => return Ok(()),
         Ok(()) | Err(Errno::EEXIST) => {}
+        Err(Errno::EPERM) if node.mode & mknodat::S_IFMT != mknodat::S_IFIFO => return hosts(c, path, node),
         Err(e) => return Err(e.into()),
     }
     // Others may write to the directory (a volume): only what is held by a descriptor is the same in the
@@ -55,6 +57,21 @@ pub(crate) fn node(c: &mut Context, path: &CStr, node: Node) -> Done {
         procfs::chmod(c, &held, node.mode & 0o7777)?;
     }
     Ok(dirs::fchown(held.raw(), node.uid, node.gid)?)
+}
+
+/// Where a cgroup above lets nobody make devices the host's of that path is shown, if it is the same. A cgroup that denies
+/// /dev/null as well, as podman makes for pods on version 2, is told: no container gets far without.
+fn hosts(c: &Context, path: &CStr, node: Node) -> Done {
+    let held = open::open(path, open::O_PATH | open::O_NOFOLLOW).map_err(|_| Errno::EPERM)?;
+    if !node.is_kind(&stat::stat(held.raw())?) {
+        return Err(Errno::EPERM.into());
+    }
+    if node.dev == mknodat::makedev(1, 3) {
+        open::open(path, open::O_RDWR | open::O_NOFOLLOW)?;
+    }
+    let tree = fsopen::open_tree(held.raw(), c"", OPEN_TREE_CLONE | open::AT_EMPTY_PATH)?;
+    let at = inside::ensure(c.root()?, path, Missing::File, Links::Follow)?;
+    Ok(fsopen::move_mount(tree.raw(), at.raw())?)
 }
 
 pub(crate) fn symlink(c: &mut Context, path: &CStr, target: &CStr) -> Done {

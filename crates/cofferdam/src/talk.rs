@@ -228,7 +228,9 @@ fn hint(op: &str, errno: Errno) -> Option<&'static str> {
             "a directory is bound onto a directory, and what is not a directory onto a file; in a user namespace, with all that is mounted below"
         }
         ("Chdir", Errno::EXDEV) => "the working directory lies outside the container",
-        ("Node", Errno::EPERM) => "device nodes cannot be made in a user namespace",
+        ("Node", Errno::EPERM) => {
+            "a user namespace or a cgroup above lets nobody make or open it, as podman's cgroup of a pod does with --cgroup-manager cgroupfs on cgroup v2"
+        }
         ("Scheduler", Errno::EPERM) => {
             "process scheduler can't be used together with AllowedCPUs (SCHED_DEADLINE needs every CPU)"
         }
