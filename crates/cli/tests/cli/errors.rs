@@ -90,8 +90,10 @@ fn an_empty_list_is_a_heading_or_null() {
 }
 
 #[test]
-fn a_root_that_is_not_there_has_no_containers() {
-    assert_eq!(World::empty().success(&["list", "-q"]), "");
+fn a_root_that_is_named_and_not_there_is_told() {
+    let output = World::empty().output(["list", "-q"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+    assert!(stderr(&output).contains("no such file or directory"), "{}", stderr(&output));
 }
 
 #[test]
