@@ -125,7 +125,7 @@ own! {
         let said = Trip::fake(t, "refuses").checkpoint(&b, &[]);
         let words = said.refused();
         assert!(words.contains("inet: Connected TCP socket") && !words.contains("RLIMIT_NOFILE"), "{words}");
-        assert!(words.contains("images/dump.log") && words.contains("hint: --tcp-established"), "{words}");
+        assert!(words.contains("images/dump.log") && words.contains("hint: the option tcp-established"), "{words}");
         for (part, cause) in [("dies", "ended before it answered"), ("another", "makes no sense")] {
             assert!(Trip::fake(t, part).checkpoint(&b, &[]).refused().contains(cause));
         }

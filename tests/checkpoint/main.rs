@@ -5,4 +5,5 @@ mod criu;
 mod fake;
 mod kinds;
 mod nsinit;
+mod options;
 mod real;

@@ -168,7 +168,7 @@ own! {
         let c = trip.start(&b);
         goes_on(&b);
         let said = trip.checkpoint(&b, &[]);
-        assert!(said.refused().contains("dump.log") && said.stderr.contains("--link-remap"), "{said}");
+        assert!(said.refused().contains("dump.log") && said.stderr.contains("the option link-remap"), "{said}");
         assert_eq!(c.status(), "running");
         goes_on(&b);
         trip.checkpoint(&b, &["--link-remap"]).ok();

@@ -5,5 +5,6 @@ mod engine;
 mod life;
 mod pods;
 mod ready_made;
+mod requests;
 mod stand_in;
 mod streams;

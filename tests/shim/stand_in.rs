@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cofferdam_tests::{Bundle, Output, Skip, Test, wait_until};
+use cofferdam_tests::{Bundle, Output, Skip, Test, criu, wait_until};
 use containerd_shim_protos::api::{
     CreateTaskRequest, DeleteRequest, DeleteResponse, Empty, ExecProcessRequest, ForwardRequest, KillRequest,
     ShutdownRequest, StartRequest, StateRequest, StateResponse, WaitRequest,
@@ -66,10 +66,21 @@ impl<'t> StandIn<'t> {
 
     /// The program, in a bundle, as containerd starts it.
     pub(crate) fn program(&self, b: &Bundle<'_>, verb: &str) -> Output {
+        self.program_with(&b.id, &b.dir, verb, &[])
+    }
+
+    /// The same for any id and directory, with the options of the runtime.
+    pub(crate) fn program_with(&self, id: &str, dir: &Path, verb: &str, options: &[u8]) -> Output {
+        let file = self.t.dir.join("options");
+        std::fs::write(&file, options).expect("options");
         let mut command = self.t.command(Path::new("/bin/sh"));
         command.env("TTRPC_ADDRESS", self.t.dir.join("events"));
-        command.args(["-c", "cd \"$1\" && shift && exec \"$@\"", "sh"]).arg(&b.dir).arg(program());
-        command.args(["-namespace", NAMESPACE, "-id", &b.id, "-address", "/run/containerd/containerd.sock"]);
+        if let Ok(criu) = criu::real() {
+            let beside = criu.parent().expect("a directory").display();
+            command.env("PATH", format!("{beside}:{}", std::env::var("PATH").unwrap_or_default()));
+        }
+        command.args(["-c", "cd \"$1\" && shift && exec \"$@\" <\"$0\""]).arg(file).arg(dir).arg(program());
+        command.args(["-namespace", NAMESPACE, "-id", id, "-address", "/run/containerd/containerd.sock"]);
         command.args(["-publish-binary", "/bin/true", verb]);
         self.t.finish(&mut command)
     }
@@ -77,8 +88,14 @@ impl<'t> StandIn<'t> {
     /// Starts the shim of a bundle, or finds it.
     #[track_caller]
     pub(crate) fn shim(&self, b: &Bundle<'_>) -> Shim {
+        self.shim_with(b, &[])
+    }
+
+    /// The same with options.
+    #[track_caller]
+    pub(crate) fn shim_with(&self, b: &Bundle<'_>, options: &[u8]) -> Shim {
         b.write();
-        let address = self.program(b, "start").ok().to_owned();
+        let address = self.program_with(&b.id, &b.dir, "start", options).ok().to_owned();
         let socket = address.strip_prefix("unix://").expect("an address").to_owned();
         // Its /run is in the view.
         let seen = PathBuf::from(format!("/proc/{}/root{socket}", self.t.view().pid()));

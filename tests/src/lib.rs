@@ -13,6 +13,7 @@ mod check;
 mod command;
 mod console;
 mod container;
+pub mod criu;
 pub mod driver;
 pub mod expected;
 mod facts;

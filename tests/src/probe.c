@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
@@ -469,6 +470,24 @@ static int notify(const char *text) {
     return answer(sendto(s, text, strlen(text), 0, (void *)&to, sizeof to));
 }
 
+/* Takes a file's lock, if it is free; with a second word it stays with it. */
+static int lock(const char *path, int stays) {
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    int taken = flock(fd, LOCK_EX | LOCK_NB);
+    while (!taken && stays) pause();
+    return answer(taken);
+}
+
+/* Tells a socket something, ten times a second, as long as somebody hears it. */
+static int tells(const char *path) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
+    int s = socket(AF_UNIX, SOCK_DGRAM, 0);
+    if (connect(s, (void *)&to, sizeof to)) return answer(-1);
+    while (send(s, "x", 1, 0) == 1) usleep(100000);
+    return answer(-1);
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     if (!strcmp(what, "facts")) return facts();
@@ -485,6 +504,8 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "filterflags")) return filterflags(atoi(argv[2]));
     if (!strcmp(what, "notify")) return notify(argv[2]);
     if (!strcmp(what, "flood") && argc > 3) return flood(atoi(argv[2]), atoi(argv[3]));
+    if (!strcmp(what, "lock")) return lock(argv[2], argc > 3);
+    if (!strcmp(what, "tells")) return tells(argv[2]);
     if (!strcmp(what, "latency")) return latency(atoi(argv[2]));
     if (!strcmp(what, "udp") && argc > 3) return udp(atoi(argv[2]), argv[3]);
     if (!strcmp(what, "eat")) return eat(strtoull(argv[2], 0, 0));

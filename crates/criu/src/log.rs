@@ -70,14 +70,21 @@ fn cause(line: &str) -> Option<&str> {
 /// ```
 #[must_use]
 pub fn hint(causes: &[String]) -> Option<&'static str> {
+    const EXTERNAL: &str = "the option ext-unix-sk allows Unix sockets whose other end is outside";
+    const SHELL_JOB: &str = "the option shell-job allows a session and a terminal that are the caller's";
+    const VDSO: &str = "this CRIU is older than the kernel and cannot read its vDSO: use a newer one";
+    const PIPES: &str = "criu's page server needs pipes of 4 MiB: raise fs.pipe-max-size (proc(5)), or give it CAP_SYS_RESOURCE";
     const KNOWN: &[(&str, &str)] = &[
-        ("Connected TCP socket", "--tcp-established dumps and restores TCP connections"),
-        ("In-flight connection", "--tcp-skip-in-flight leaves out connections that nobody has accepted yet"),
-        ("xternal socket", "--ext-unix-sk allows Unix sockets whose other end is outside"),
-        ("External unix", "--ext-unix-sk allows Unix sockets whose other end is outside"),
-        ("Some file locks are hold", "--file-locks dumps and restores file locks"),
-        ("file locks are hold by dumping tasks", "--file-locks dumps and restores file locks"),
-        ("link-remap", "--link-remap gives files that were removed a name for the time being"),
+        ("Connected TCP socket", "the option tcp-established dumps and restores TCP connections"),
+        (
+            "In-flight connection",
+            "the option tcp-skip-in-flight leaves out connections that nobody has accepted yet",
+        ),
+        ("xternal socket", EXTERNAL),
+        ("External unix", EXTERNAL),
+        ("without peer", "the other end of a Unix socket must be in the same network namespace"),
+        ("ile locks are hold", "the option file-locks dumps and restores file locks"),
+        ("link-remap", "the option link-remap gives files that were removed a name for the time being"),
         (
             "kerndat_tcp_repair failed",
             "the network namespace that criu is started in needs its loopback device up",
@@ -86,11 +93,18 @@ pub fn hint(causes: &[String]) -> Option<&'static str> {
             "Can't get 1:16 opt",
             "this CRIU is older than the kernel (sockets are others since Linux 6.16): use a newer one",
         ),
-        ("is a tty", "--shell-job allows a terminal that is the caller's"),
-        ("shell-job", "--shell-job allows a terminal that is the caller's"),
-        ("session leader", "--shell-job allows a session and a terminal that are the caller's"),
-        ("vdso", "this CRIU is older than the kernel and cannot read its vDSO: use a newer one"),
-        ("vDSO", "this CRIU is older than the kernel and cannot read its vDSO: use a newer one"),
+        ("page-pipe: splice", PIPES),
+        ("page-pipe: tee", PIPES),
+        (
+            "Abort restore of existing cgroups",
+            "the container's cgroups are made first: use another mode than strict",
+        ),
+        ("place stdin fd", "the option shell-job needs a standard input that is a terminal"),
+        ("is a tty", SHELL_JOB),
+        ("shell-job", SHELL_JOB),
+        ("session leader", SHELL_JOB),
+        ("vdso", VDSO),
+        ("vDSO", VDSO),
         ("doesn't have a proper root mount", "something was mounted that config.json does not name"),
         ("No mapping for", "the images have a bind mount that this config.json does not have"),
         ("Can't lookup mount", "a file is open that is not in the container: give it a pipe or a terminal"),

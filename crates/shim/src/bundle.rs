@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 use cofferdam::{ContainerId, Error, Result, Store};
 use serde::{Deserialize, Serialize};
 
-/// Annotations that say to which shim a container belongs, in their order: runc's own, and Kubernetes'.
-const GROUPS: [&str; 2] = ["io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id"];
+/// Annotations that say to which shim a container belongs, in their order: runc's own, and those of Kubernetes' engines,
+/// containerd and CRI-O.
+const GROUPS: [&str; 3] =
+    ["io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id", "io.kubernetes.cri-o.SandboxID"];
 
 /// Where state is kept below, if the options do not say.
 const ROOT: &str = "/run/containerd/cofferdam";
@@ -80,6 +82,7 @@ mod tests {
             group(&dir, "me")
         };
         assert_eq!(of(r#"{"annotations":{"io.kubernetes.cri.sandbox-id":"pod"}}"#).unwrap(), "pod");
+        assert_eq!(of(r#"{"annotations":{"io.kubernetes.cri-o.SandboxID":"crio"}}"#).unwrap(), "crio");
         let both =
             r#"{"annotations":{"io.kubernetes.cri.sandbox-id":"pod","io.containerd.runc.v2.group":"g"}}"#;
         assert_eq!(of(both).unwrap(), "g");

@@ -36,7 +36,9 @@ pub(crate) fn delete(service: &Service, request: &DeleteRequest) -> Result<Delet
     }
     now.held.finish();
     task.execs().remove(&request.exec_id);
-    Ok(response(&now))
+    let response = response(&now);
+    now.never_ran();
+    Ok(response)
 }
 
 fn whole(service: &Service, task: &Arc<Task>) -> Result<DeleteResponse> {
@@ -56,6 +58,7 @@ fn whole(service: &Service, task: &Arc<Task>) -> Result<DeleteResponse> {
     let mut now = task.init.now();
     now.held.finish();
     let response = response(&now);
+    now.never_ran();
     drop(now);
     service.forget(&task.id);
     let event = TaskDelete {

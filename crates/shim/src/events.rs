@@ -89,6 +89,10 @@ fn publish(waiting: &Receiver<Item>, socket: &str) {
                 continue;
             }
         };
+        // An engine that takes no events says nowhere to send them.
+        if socket.is_empty() {
+            continue;
+        }
         let request = ForwardRequest { envelope: MessageField::from(Some(*envelope)), ..Default::default() };
         for again in (0..TRIES).rev() {
             match forward(&mut client, socket, &request) {

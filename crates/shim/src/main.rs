@@ -22,6 +22,7 @@ mod metrics;
 mod mounts;
 mod oom;
 mod options;
+mod own_cgroup;
 mod process;
 mod processes;
 mod serve;

@@ -3,11 +3,7 @@
 //! Called by `start` and `create`. `BinaryName` names a program, of which there is none here; CRIU's program is found
 //! by the library; what is left has its meaning.
 
-use std::fs;
-use std::path::Path;
-
-use cofferdam::cgroup::Hierarchies;
-use cofferdam::{Bundle, CreateOptions, Error, Result, TerminalMode};
+use cofferdam::{Bundle, CreateOptions, Result, TerminalMode};
 use containerd_shim_protos::api::Empty;
 use containerd_shim_protos::protobuf::well_known_types::any::Any;
 use containerd_shim_protos::protobuf::{Message, UnknownValueRef};
@@ -64,28 +60,6 @@ impl Options {
     pub(crate) fn owner(&self) -> Option<(u32, u32)> {
         let owner = (self.0.io_uid, self.0.io_gid);
         (owner != (0, 0)).then_some(owner)
-    }
-
-    /// Puts the shim into the cgroup that it is to have, on every hierarchy.
-    pub(crate) fn place(&self, pid: u32) -> Result<()> {
-        let path = self.0.shim_cgroup.trim_start_matches('/');
-        if path.is_empty() {
-            return Ok(());
-        }
-        if Path::new(path).components().any(|c| c.as_os_str() == "..") {
-            return Err(malformed("ShimCgroup", &"it leads out of the cgroup tree"));
-        }
-        let hierarchies = Hierarchies::detect().map_err(Error::from)?;
-        let v1 = hierarchies.v1.iter().map(|h| &h.mount_point);
-        for root in v1.chain(hierarchies.v2.as_ref().map(|h| &h.mount_point)) {
-            let directory = root.join(path);
-            fs::create_dir_all(&directory)
-                .map_err(|e| Error::io("making the shim's cgroup", &directory, &e))?;
-            let file = directory.join("cgroup.procs");
-            fs::write(&file, pid.to_string())
-                .map_err(|e| Error::io("joining the shim's cgroup", &file, &e))?;
-        }
-        Ok(())
     }
 }
 

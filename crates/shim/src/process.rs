@@ -159,6 +159,14 @@ impl Now {
         Some(end)
     }
 
+    /// It is deleted and has never run: who waits for its end is told that nothing is known of one.
+    pub(crate) fn never_ran(&mut self) {
+        const UNKNOWN: u32 = 255;
+        if self.ended.is_none() {
+            self.end(End { status: UNKNOWN, at: clock::now() });
+        }
+    }
+
     /// Notes how it ended.
     pub(crate) fn end(&mut self, end: End) {
         self.held.let_go();

@@ -14,7 +14,7 @@ use crate::args::Args;
 use crate::events::Events;
 use crate::service::Service;
 use crate::waits::Wait;
-use crate::{exits, journal};
+use crate::{exits, journal, own_cgroup};
 
 /// containerd says where its events go.
 const EVENTS: &str = "TTRPC_ADDRESS";
@@ -56,6 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // Whoever connects from now on finds nobody, and starts another.
     let _ = fs::remove_file(&args.socket);
     service.events.flush();
+    own_cgroup::leave();
     watched
 }
 

@@ -16,6 +16,7 @@ use cofferdam::{Error, Result};
 use crate::address::{self, Place};
 use crate::args::Args;
 use crate::options::Options;
+use crate::own_cgroup::{self, OwnCgroup};
 use crate::{bundle, failure};
 
 /// Where containerd finds the address again after it was restarted.
@@ -27,9 +28,13 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let path = address::path(&args.address, &args.namespace, &group);
     let url = address::url(&path);
     if let Place::Ours(listener) = address::claim(&path)? {
-        let options = options()?;
-        let shim = spawn(args, &path, listener).inspect_err(|_| drop(fs::remove_file(&path)))?;
-        arrange(&shim, &options).inspect_err(|_| {
+        let begin = || {
+            let own = OwnCgroup::make(&options()?.0.shim_cgroup)?;
+            Ok((spawn(args, &path, listener, &own)?, own))
+        };
+        let (shim, own) = begin().inspect_err(|_: &Error| drop(fs::remove_file(&path)))?;
+        arrange(&shim);
+        own.join(shim.id()).inspect_err(|_| {
             let _ = rustix::process::kill_process(
                 rustix::process::Pid::from_child(&shim),
                 rustix::process::Signal::KILL,
@@ -51,7 +56,7 @@ fn options() -> Result<Options> {
 }
 
 /// The shim gets the socket as standard input. Nobody waits for it: it becomes init's, or the subreaper's.
-fn spawn(args: &Args, path: &Path, listener: UnixListener) -> Result<Child> {
+fn spawn(args: &Args, path: &Path, listener: UnixListener, own: &OwnCgroup) -> Result<Child> {
     let program = std::env::current_exe().map_err(|e| Error::io("finding", "/proc/self/exe", &e))?;
     let mut command = Command::new(&program);
     command.args(["-namespace", &args.namespace, "-id", &args.id, "-address", &args.address]);
@@ -61,13 +66,14 @@ fn spawn(args: &Args, path: &Path, listener: UnixListener) -> Result<Child> {
     }
     // Threads that mostly wait need no arenas of memory of their own.
     command.env("MALLOC_ARENA_MAX", "1");
+    command.env(own_cgroup::MADE, own.told());
     command.stdin(Stdio::from(OwnedFd::from(listener))).stdout(Stdio::null()).stderr(Stdio::null());
     command.process_group(0);
     command.spawn().map_err(|e| Error::io("starting", &program, &e))
 }
 
 /// The kernel is to end the shim after containerd, if it must: one worse than what started us.
-fn arrange(shim: &Child, options: &Options) -> Result<()> {
+fn arrange(shim: &Child) {
     const WORST: i32 = 1000;
     let parent = rustix::process::getppid().map_or(1, |pid| pid.as_raw_nonzero().get());
     let score = fs::read_to_string(format!("/proc/{parent}/oom_score_adj"));
@@ -75,5 +81,4 @@ fn arrange(shim: &Child, options: &Options) -> Result<()> {
         // Lowering needs a right that a user namespace does not give, and nothing depends on it.
         let _ = fs::write(format!("/proc/{}/oom_score_adj", shim.id()), (score + 1).min(WORST).to_string());
     }
-    options.place(shim.id())
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use cofferdam::Error;
 use cofferdam::checkpoint::CheckpointOptions;
 
 use super::criu::CriuFlags;
@@ -57,7 +58,7 @@ impl Checkpoint {
             page_server: self.page_server,
             status: status(self.status_fd)?,
         };
-        container.checkpoint(&options)?;
+        container.checkpoint(&options).map_err(|error| named(error, &options))?;
         if stays {
             return Ok(0);
         }
@@ -68,6 +69,14 @@ impl Checkpoint {
         };
         Ok(0)
     }
+}
+
+/// The flag whose value it is about, where there is one.
+fn named(error: Error, options: &CheckpointOptions) -> Failure {
+    let parent = options.parent.as_ref().map(|parent| parent.display().to_string());
+    let of_parent = parent.is_some() && error.object() == parent.as_deref();
+    let failure = Failure::from(error);
+    if of_parent { failure.during("--parent-path") } else { failure }
 }
 
 /// Takes over a descriptor of the caller's: whoever reads it is to see its end.

@@ -72,7 +72,7 @@ impl Images {
     /// A parent is named from the images, and must be there: without it CRIU would dump everything, and restore nothing.
     pub(super) fn check_parent(&self, parent: &Path) -> Result<()> {
         let wrong = |what: &str| {
-            Error::new(ErrorKind::Configuration, "invalid --parent-path")
+            Error::new(ErrorKind::Configuration, "invalid parent of the images:")
                 .with_object(parent.display().to_string())
                 .with_detail(what)
         };
@@ -82,8 +82,13 @@ impl Images {
         match std::fs::metadata(self.path.join(parent)) {
             Ok(found) if found.is_dir() => Ok(()),
             Ok(_) => Err(wrong("not a directory")),
-            Err(e) => Err(Error::io("invalid --parent-path", self.path.join(parent), &e)
-                .with_hint("it starts at the directory of images")),
+            Err(e) => {
+                let error = wrong("it starts at the directory of images");
+                Err(match e.raw_os_error() {
+                    Some(errno) => error.with_errno(errno),
+                    None => error,
+                })
+            }
         }
     }
 

@@ -147,7 +147,7 @@ fn find(program: Option<&Path>) -> Result<PathBuf> {
         Error::new(ErrorKind::Host, "finding criu, which does the work of checkpoint and restore:")
             .with_object(object.display().to_string())
             .with_errno(cofferdam_sys::Errno::ENOENT.0)
-            .with_hint("install it (https://criu.org), or name it with --criu")
+            .with_hint("install it (https://criu.org), or name the file of one that is elsewhere")
     };
     if named.as_os_str().as_bytes().contains(&b'/') {
         let path = std::path::absolute(named).map_err(|e| Error::io("finding criu", named, &e))?;

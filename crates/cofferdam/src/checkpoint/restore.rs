@@ -273,7 +273,7 @@ impl<'a> Keeper<'a> {
     fn namespaces(&mut self, pid: i32) -> Result<()> {
         self.keep_first(pid)?;
         let (plan, dir) = (&self.decision.init, self.claim.dir());
-        crate::network::move_devices(&plan.net_devices, pid)?;
+        crate::network::move_missing_devices(&plan.net_devices, pid)?;
         if plan.loopback {
             let path = format!("/proc/{pid}/ns/net");
             let namespace = fs::File::open(&path).map_err(|e| Error::io("opening namespace", &path, &e))?;

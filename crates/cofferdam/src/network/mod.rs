@@ -12,7 +12,7 @@ mod user_mode;
 mod wires;
 
 pub(crate) use decide::{decide, is_made, own_files};
-pub(crate) use devices::move_devices;
+pub(crate) use devices::{move_devices, move_missing_devices};
 pub use service::{NameService, name_service};
 pub use wires::site;
 pub(crate) use wires::{SavedNetwork, Wires, remove, salvage};
