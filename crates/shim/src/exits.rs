@@ -13,12 +13,15 @@ use std::sync::{Arc, TryLockError};
 
 use cofferdam::{Error, Result};
 use cofferdam_sys::wait;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 
 use crate::oom::Watched as Memory;
 use crate::process::Entry;
 use crate::service::Service;
+
+/// When a process that somebody was at is looked at again, at the latest.
+const AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
 /// What is told to the thread.
 #[derive(Debug)]
@@ -131,10 +134,17 @@ impl Watch {
             let mut fds = vec![PollFd::new(&self.bell, PollFlags::IN)];
             fds.extend(processes.map(|watched| PollFd::new(&watched.pidfd, PollFlags::IN)));
             fds.extend(self.memory.iter().map(|m| PollFd::from_borrowed_fd(m.as_fd(), m.flags())));
-            match poll(&mut fds, None) {
+            // Whoever is at a process rings no bell when they only look, or send a signal.
+            let again = self.processes.iter().any(|watched| watched.busy).then_some(&AGAIN);
+            let seen = match poll(&mut fds, again) {
                 Err(rustix::io::Errno::INTR) => return Ok(false),
                 other => other.map_err(|e| Error::io("waiting for", "children", &e.into()))?,
             };
+            if seen == 0 {
+                drop(fds);
+                self.processes.iter_mut().for_each(|watched| watched.busy = false);
+                return Ok(false);
+            }
             fds.iter().map(|fd| !fd.revents().is_empty()).collect()
         };
         let mut ready = ready.into_iter();
