@@ -1,4 +1,4 @@
-//! `cofferdam-bench notify [COUNT]`: system calls that wait for an answer.
+//! `cofferdam-bench notify [COUNT [directories]]`: system calls that wait for an answer.
 //!
 //! Called by `main`, as root. Against the least supervisor there can be (`benches/notify.c`) for an answer that
 //! takes no thought, against a re-execution for each call for a directory made in the caller's namespaces; beside
@@ -111,6 +111,9 @@ fn refusing() -> Registry {
 pub(crate) fn run(words: &[String]) -> Result<(), String> {
     let count = words.first().map_or(Ok(1_000_000), |n| n.parse::<u64>().map_err(|e| e.to_string()))?;
     let place = Place::make()?;
+    if words.get(1).is_some_and(|part| part == "directories") {
+        return directories(&place);
+    }
     answers(&place)?;
     directories(&place)?;
     beside_a_flood(&place)?;

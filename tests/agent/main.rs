@@ -3,6 +3,7 @@
 
 mod crowded;
 mod killed;
+mod learned;
 mod limits;
 mod outside;
 mod rules;

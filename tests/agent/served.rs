@@ -75,7 +75,7 @@ impl Drop for Agent {
 }
 
 /// `COFFERDAM_AGENT_BIN`, else beside the runtime that `scripts/build` makes.
-fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/release/cofferdam-agent");
     let path = std::env::var_os("COFFERDAM_AGENT_BIN").map_or_else(|| PathBuf::from(built), PathBuf::from);
     assert!(path.exists(), "no agent at {}: run scripts/build, or set COFFERDAM_AGENT_BIN", path.display());

@@ -2,6 +2,8 @@
 //!
 //! Owned by the loop. Nothing here is configuration.
 
+use core::cell::Cell;
+
 use cofferdam_sys::{Errno, Fd, Result, open, socket};
 
 use crate::frame::{Frame, HEADER, Point, TEXT};
@@ -100,6 +102,12 @@ pub(crate) struct Context {
     pub(crate) itself: Option<Itself>,
     /// What came along with the program that is being obeyed.
     pub(crate) received: [Option<Fd>; socket::MAX_FDS],
+    /// Whether the other side holds us up between programs ([`crate::op::Op::Park`]).
+    pub(crate) parks: bool,
+    /// How many frames were sent since the other side last knew.
+    pub(crate) sent: Cell<u32>,
+    /// How many programs came.
+    pub(crate) heard: u32,
 }
 
 impl Context {
@@ -121,6 +129,9 @@ impl Context {
             text: Buffer::new(),
             itself: None,
             received: [const { None }; socket::MAX_FDS],
+            parks: false,
+            sent: Cell::new(0),
+            heard: 0,
         }
     }
 
@@ -147,6 +158,7 @@ impl Context {
         let mut message: Buffer<{ HEADER + TEXT + 1 }> = Buffer::new();
         message.push(&frame.encode())?;
         message.push(self.text.bytes())?;
+        self.sent.set(self.sent.get().saturating_add(1));
         socket::send(self.control, message.bytes(), fds)
     }
 

@@ -80,6 +80,27 @@ impl Frame {
             errno: i32::from_ne_bytes(word(12)?),
         })
     }
+
+    /// As two numbers: what a process that parks (`Op::Park`) says by the arguments of its call.
+    #[must_use]
+    pub fn words(self) -> [u64; 2] {
+        let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        [pair(self.kind, self.a), pair(self.b, self.errno.cast_unsigned())]
+    }
+
+    /// From two numbers; nothing was said when they are 0.
+    ///
+    /// ```
+    /// use cofferdam_child::frame::*;
+    /// let f = Frame { kind: DENIED, a: 7, b: 1, errno: -2 };
+    /// assert_eq!((Frame::from_words(f.words()), Frame::from_words([0; 2])), (Some(f), None));
+    /// ```
+    #[must_use]
+    pub fn from_words([first, second]: [u64; 2]) -> Option<Self> {
+        let low = |word: u64| u32::try_from(word & u64::from(u32::MAX)).unwrap_or_default();
+        let (kind, a, b) = (low(first >> 32), low(first), low(second >> 32));
+        (kind != 0).then_some(Self { kind, a, b, errno: low(second).cast_signed() })
+    }
 }
 
 /// Where parent and child meet. The parent answers a meeting with one byte, the point's number, and

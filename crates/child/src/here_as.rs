@@ -57,17 +57,18 @@ impl Itself {
 }
 
 pub(crate) fn become_another(c: &mut Context, op: &Op<'_>) -> Done {
-    let Op::HereAs { umask, uid, gid, set_groups, groups, effective } = *op else {
+    let Op::HereAs { umask, uid, gid, set_groups, groups, effective, elsewhere: outside } = *op else {
         return Err(Errno::ENOSYS.into());
     };
-    let (root, cwd) = (serve::first(c)?, serve::first(c)?);
+    let root = serve::first(c)?;
+    let cwd = if outside { Some(serve::first(c)?) } else { None };
     let itself = itself(c, set_groups)?;
     itself.acting = true;
     let there = stat::stat(root.raw())?;
     // Before Linux 5.8 mounts cannot be told apart.
     let elsewhere = (there.ino, there.mount) != itself.place || there.mount == 0;
     // Its own working directory may be one that the other could not enter by now.
-    if !elsewhere && itself.has(op) && here::join_cwd(cwd.raw()).is_ok() {
+    if !elsewhere && itself.has(op) && go(&root, cwd.as_ref()).is_ok() {
         return Ok(());
     }
     itself.again();
@@ -81,7 +82,7 @@ pub(crate) fn become_another(c: &mut Context, op: &Op<'_>) -> Done {
         itself.moved = true;
         here::join_root(root.raw())?;
     }
-    here::join_cwd(cwd.raw())?;
+    go(&root, cwd.as_ref())?;
     setns::umask(umask);
     setuid::set_effective_group(gid)?;
     setuid::set_effective_user(uid)?;
@@ -93,6 +94,14 @@ pub(crate) fn become_another(c: &mut Context, op: &Op<'_>) -> Done {
     itself.rights =
         known.push(groups).is_ok().then_some(Rights { umask, uid, gid, effective, groups: known });
     Ok(())
+}
+
+/// To the working directory, which is the root where no other is told.
+fn go(root: &Fd, cwd: Option<&Fd>) -> Done {
+    match cwd {
+        Some(cwd) => here::join_cwd(cwd.raw()),
+        None => Ok(dirs::fchdir(root.raw())?),
+    }
 }
 
 /// From here on there is a way back.

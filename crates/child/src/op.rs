@@ -410,6 +410,14 @@ mod table {
         /// Obeys programs as they come on the control socket, each answered by a frame (`DONE` or `DENIED`),
         /// until it is closed; then the process ends. A program that comes may end in an execve(2).
         Obey {}
+        /// From here on, whenever it waits for a program, it does so in getppid(2), which a filter hands to the other
+        /// side, and by whose arguments it says what came of the last one, how many frames it sent about it (the lower
+        /// half of the third) and how many programs came so far: then both run on one processor, in turn.
+        /// The listener is handed over; where there can be none nothing changes.
+        Park {
+            /// `struct sock_filter`s that notify of getppid(2) and allow all else.
+            filter: &'a [u8],
+        }
         /// The root of another process, in whose mount namespace we are, becomes ours.
         JoinRoot { #[doc = "Directory."] fd: i32, }
         /// The working directory of another process becomes ours; it must lie beneath the root.
@@ -512,8 +520,8 @@ mod table {
         /// Takes a mount off, that which the first descriptor is the root of, if there is no path; a symbolic link in
         /// its place is not followed.
         HereUnmount { #[doc = "Where."] target: &'a CStr, #[doc = "`MNT_*`."] flags: u32, }
-        /// Becomes another process for the rest of the program: the first two descriptors are its root and its
-        /// working directory. Afterwards, also after a failure, the process has left both, and is itself again before
+        /// Becomes another process for the rest of the program: the first descriptor is its root, the second its
+        /// working directory, if that is not the root. Afterwards, also after a failure, the process has left both, and is itself again before
         /// a program that does not begin with this.
         HereAs {
             /// Its umask.
@@ -528,6 +536,8 @@ mod table {
             groups: &'a [u8],
             /// Capabilities, as far as we have them.
             effective: u64,
+            /// Whether its working directory is another than its root.
+            elsewhere: bool,
         }
         /// Changes the owner of what the first descriptor names.
         HereOwnerOf { #[doc = "User."] uid: u32, #[doc = "Group."] gid: u32, }

@@ -212,6 +212,7 @@ fn process(c: &mut Context, op: &Op<'_>) -> Done {
         Op::Exec { argv, env } => exec::exec(c, argv, env),
         Op::ExecFd { fd, control, argv, env } => exec::exec_fd(c, fd, control, argv, env),
         Op::Home { uid } => exec::home(c, uid),
+        Op::Park { filter } => serve::park(c, filter),
         Op::NoMoreLayers {} => overlay::run(c, op),
         Op::TakeStreams {} => descriptors::take_streams(c),
         _ => joined(c, op),

@@ -13,6 +13,7 @@ use cofferdam_sys::poll::{POLLIN, PollFd};
 use cofferdam_sys::{pidfd, poll, wait};
 
 use crate::lower::Lowered;
+use crate::parked::{self, Parking};
 use crate::program::Program;
 use crate::spawn::{self, Newborn};
 use crate::talk::{self, Event};
@@ -55,6 +56,20 @@ impl Operations {
     /// ```
     pub fn append(&mut self, other: &Self) {
         self.0.append(&other.0);
+    }
+
+    /// Has the child share a processor with who waits for it, where the kernel can (Linux 6.6): to be pushed
+    /// before [`Op::Obey`], for a child that is asked often, and executes nothing.
+    ///
+    /// ```
+    /// use cofferdam::launch::Operations;
+    /// use cofferdam_child::op::Op;
+    /// let mut operations = Operations::default();
+    /// operations.park();
+    /// operations.push("waiting for programs", "", Op::Obey {});
+    /// ```
+    pub fn park(&mut self) {
+        self.push("having its calls held up", "", Op::Park { filter: &parked::filter() });
     }
 
     /// Encoded.
@@ -124,6 +139,11 @@ pub struct Child {
     pidfd: OwnedFd,
     /// Whether a process is awaited that carries on.
     successor: bool,
+    /// Whether a listener is awaited, and the listener.
+    parks: bool,
+    parking: Option<Parking>,
+    /// How many programs it was sent before there was one.
+    told: u32,
     /// What was said and not asked for yet.
     heard: VecDeque<Said>,
     reaped: bool,
@@ -140,9 +160,10 @@ impl Child {
         let newborn = spawn::spawn(&first, keep, None, None)?;
         let pidfd = pidfd::duplicate(newborn.born.pidfd.raw());
         let pidfd = pidfd.map_err(|e| Error::system("keeping the process", e))?.into();
-        let successor = first.program.steps().iter().any(|step| step.op == "Successor");
-        let pid = newborn.born.pid;
-        Ok(Self { newborn, first, pid, pidfd, successor, heard: VecDeque::new(), reaped: false })
+        let has = |name: &str| first.program.steps().iter().any(|step| step.op == name);
+        let (successor, parks, pid) = (has("Successor"), has("Park"), newborn.born.pid);
+        let (parking, told, heard, reaped) = (None, 0, VecDeque::new(), false);
+        Ok(Self { newborn, first, pid, pidfd, successor, parks, parking, told, heard, reaped })
     }
 
     /// Sends a program to a child that obeys ([`Op::Obey`]), with the descriptors that it names by their
@@ -150,8 +171,10 @@ impl Child {
     ///
     /// # Errors
     /// `EPIPE` when the child has ended, `EINVAL` for too many descriptors.
-    pub fn tell(&self, operations: &Operations, fds: &[i32]) -> Result<()> {
-        talk::tell(self.control(), operations.bytes(), fds)
+    pub fn tell(&mut self, operations: &Operations, fds: &[i32]) -> Result<()> {
+        talk::tell(self.control(), operations.bytes(), fds)?;
+        self.told = self.told.wrapping_add(1);
+        self.parking.as_mut().map_or(Ok(()), Parking::go_on)
     }
 
     /// Waits until the child says something, at most until `deadline`; `told` is the program that it was
@@ -167,6 +190,13 @@ impl Child {
             {
                 return Ok(said);
             }
+            // Before, the word that it is another's is on the socket, or comes there.
+            if self.parking.is_some() && !self.successor {
+                if !self.watch(told, deadline)? {
+                    return Ok(Said::Nothing);
+                }
+                continue;
+            }
             if !readable(self.control(), deadline)? {
                 return Ok(Said::Nothing);
             }
@@ -174,9 +204,32 @@ impl Child {
         }
     }
 
+    /// As reading its socket, of one that parks.
+    fn watch(&mut self, told: &Operations, deadline: Option<Instant>) -> Result<bool> {
+        let Some(parking) = &mut self.parking else { return Ok(true) };
+        match parking.wait(deadline)? {
+            parked::Event::Nothing => return Ok(false),
+            // Its last words are to be read.
+            parked::Event::Gone => self.parking = None,
+            parked::Event::Parked(sent, frame) => {
+                for _ in 0..sent {
+                    self.listen(told)?;
+                }
+                if let Some(frame) = frame {
+                    self.understand(Event::of(frame)?, told)?;
+                }
+            }
+        }
+        Ok(true)
+    }
+
     /// Takes the next word.
     fn listen(&mut self, told: &Operations) -> Result<()> {
-        let said = match talk::hear(self.control())? {
+        self.understand(talk::hear(self.control())?, told)
+    }
+
+    fn understand(&mut self, word: Event, told: &Operations) -> Result<()> {
+        let said = match word {
             Event::Hello => return Ok(()),
             Event::Successor(pidfd, _) => {
                 self.succeed(pidfd);
@@ -185,6 +238,11 @@ impl Child {
             Event::Done => Said::Done,
             Event::Failed(failure) => Said::NotReady(failure.render(self.first.program.steps())),
             Event::Denied(failure) => Said::Failed(failure.render(told.0.steps())),
+            Event::Descriptor(fd) if self.parks => {
+                self.parks = false;
+                self.parking = Parking::new(fd, self.told);
+                return Ok(());
+            }
             Event::Descriptor(fd) => Said::Descriptor(fd),
             Event::Gone => {
                 // There will be no successor.

@@ -83,6 +83,7 @@ mod handing;
 mod helper;
 mod hooks;
 mod notify;
+mod parked;
 mod pid;
 mod pid_file;
 mod procfile;

@@ -77,6 +77,17 @@ pub(crate) fn hear(control: i32) -> Result<Event> {
     }
 }
 
+impl Event {
+    /// What a frame says that comes without text and descriptor.
+    pub(crate) fn of(frame: Frame) -> Result<Self> {
+        match frame.kind {
+            DONE => Ok(Self::Done),
+            DENIED => Ok(Self::Denied(Failure::here(frame))),
+            _ => Err(garbled()),
+        }
+    }
+}
+
 fn garbled() -> Error {
     Error::new(ErrorKind::System, "understanding the container's process")
 }

@@ -11,11 +11,18 @@ use cofferdam::launch::{Child, Operations, Said};
 use cofferdam_child::op::Op;
 
 fn obedient() -> Child {
+    child(false)
+}
+
+fn child(parks: bool) -> Child {
     let mut first = Operations::default();
     first.push("closing", "", Op::CloseOthers { keep: &[] });
     first.push("hiding", "", Op::Dumpable { on: false });
     first.push("opening /proc", "", Op::OpenProc {});
     first.push("setting the umask", "", Op::Umask { mask: 0 });
+    if parks {
+        first.park();
+    }
     first.push("waiting for programs", "", Op::Obey {});
     Child::spawn(first, &[]).unwrap()
 }
@@ -122,4 +129,76 @@ fn a_child_ends_when_nobody_is_there_to_obey() {
     assert_eq!(e.object(), Some("the wrong descriptor"));
     let said = child.hear(&Operations::default(), soon()).unwrap();
     assert!(matches!(said, Said::Ended(Some(cofferdam::ExitStatus::Code(1)))), "{said:?}");
+}
+
+fn signal(child: &Child, name: &str) {
+    let pid = child.pid().to_string();
+    assert!(std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+}
+
+#[test]
+fn a_child_that_parks_obeys_as_any_other() {
+    let dir = Dir::new("parks");
+    let mut child = child(true);
+    let path = c(&dir.0.join("made"));
+    let make = Op::HereDirectory { path: &path, mode: 0o700 };
+    assert!(matches!(ask(&mut child, "made", make, &[]), Said::Done));
+    for _ in 0..3 {
+        let Said::Failed(e) = ask(&mut child, "made", make, &[]) else { panic!("made twice") };
+        assert_eq!((e.object(), e.errno()), (Some("made"), Some(17)));
+    }
+    let content = vec![7; 100_000];
+    let file = c(&dir.0.join("file"));
+    let write = Op::HereWrite { path: &file, mode: 0o600, content: &content };
+    assert!(matches!(ask(&mut child, "", write, &[]), Said::Done), "more than a message");
+    let open = Op::HereOpen { path: &file, flags: 0, mode: 0, resolve: 0 };
+    let mut wish = Operations::default();
+    wish.push("opening", "", open);
+    child.tell(&wish, &[]).unwrap();
+    let Said::Descriptor(fd) = child.hear(&wish, soon()).unwrap() else { panic!("no descriptor") };
+    assert!(matches!(child.hear(&wish, soon()).unwrap(), Said::Done), "the descriptor comes first");
+    assert_eq!(std::fs::File::from(fd).metadata().unwrap().len(), content.len() as u64);
+    // Nothing was asked for: nothing is heard.
+    let now = Some(Instant::now());
+    assert!(matches!(child.hear(&Operations::default(), now).unwrap(), Said::Nothing));
+}
+
+#[test]
+fn a_child_that_parks_may_be_stopped_where_it_waits() {
+    let dir = Dir::new("stopped");
+    let mut child = child(true);
+    for (n, stop) in [false, true, true, false].into_iter().enumerate() {
+        if stop {
+            signal(&child, "STOP");
+            std::thread::sleep(Duration::from_millis(20));
+            signal(&child, "CONT");
+        }
+        let path = c(&dir.0.join(n.to_string()));
+        let make = Op::HereDirectory { path: &path, mode: 0o700 };
+        assert!(matches!(ask(&mut child, "", make, &[]), Said::Done), "{n}");
+    }
+    signal(&child, "STOP");
+    let path = c(&dir.0.join("later"));
+    let mut wish = Operations::default();
+    wish.push("making", "", Op::HereDirectory { path: &path, mode: 0o700 });
+    child.tell(&wish, &[]).unwrap();
+    let soon = Some(Instant::now() + Duration::from_millis(50));
+    assert!(matches!(child.hear(&wish, soon).unwrap(), Said::Nothing));
+    signal(&child, "CONT");
+    assert!(matches!(child.hear(&wish, self::soon()).unwrap(), Said::Done));
+}
+
+#[test]
+fn a_child_that_parks_and_is_killed_is_said_to_have_ended() {
+    for asked in [false, true] {
+        let mut child = child(true);
+        let known = Op::HereOpen { path: c"/", flags: 0o200_000, mode: 0, resolve: 0 };
+        if asked {
+            assert!(matches!(ask(&mut child, "", known, &[]), Said::Descriptor(_)));
+            assert!(matches!(child.hear(&Operations::default(), soon()).unwrap(), Said::Done));
+        }
+        signal(&child, "KILL");
+        let said = child.hear(&Operations::default(), soon()).unwrap();
+        assert!(matches!(said, Said::Ended(Some(cofferdam::ExitStatus::Signal(9)))), "{said:?}");
+    }
 }

@@ -6,6 +6,7 @@
 //! was asked for is decided before, from values that were read once; here it is only done.
 
 use std::collections::VecDeque;
+use std::ffi::CStr;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -248,7 +249,8 @@ impl Actor<'_> {
         act: impl FnOnce(&Disguised<'_>) -> cofferdam_nsenter::Result<T>,
     ) -> Result<T> {
         let who = self.caller.credentials();
-        let cwd = self.caller.place(dir)?;
+        let place = if dir == NOWHERE { None } else { Some(self.caller.place(dir)?) };
+        let cwd = place.as_ref().unwrap_or(&self.root);
         let resident = self.helper(namespaces)?;
         // Capabilities over another user namespace than the caller's are not the caller's.
         let own = if self.outside && self.caller.in_other("user")? { 0 } else { who.effective };
@@ -294,3 +296,15 @@ impl Actor<'_> {
 
 /// The directory descriptor of calls that have none.
 pub(crate) const HERE: i32 = AT_FDCWD;
+/// That of paths which begin at the root: what the caller says besides is not looked at, as in the kernel.
+const NOWHERE: i32 = i32::MIN;
+
+/// Where a path begins.
+pub(crate) const fn start(dir: i32, path: &CStr) -> i32 {
+    match path.to_bytes().first() {
+        Some(b'/') => NOWHERE,
+        // No descriptor has this number.
+        _ if dir == NOWHERE => -1,
+        _ => dir,
+    }
+}

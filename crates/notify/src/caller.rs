@@ -6,10 +6,11 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use cofferdam_sys::{Errno, Fd, dirs, open, pidfd, stat};
+use cofferdam_sys::{Errno, dirs, open, pidfd};
 
+use crate::handles::{Handles, handle, read};
 use crate::{Error, Request, Result};
 
 /// The thread whose call it is, and its process.
@@ -28,10 +29,7 @@ pub struct Caller {
     tid: i32,
     pid: i32,
     inside: Option<i32>,
-    pidfd: OwnedFd,
-    /// The pidfd is of the thread itself.
-    of_thread: bool,
-    proc: OwnedFd,
+    handles: Arc<Handles>,
     credentials: Credentials,
 }
 
@@ -93,19 +91,14 @@ impl Caller {
             Errno::ENOENT | Errno::ESRCH => Error::Gone,
             errno => Error::System { doing: "looking at the caller", errno },
         };
-        let proc: OwnedFd = directory(tid).map_err(gone)?.into();
-        let status = read(&proc, "status").map_err(gone)?;
-        let parsed = parse(&status).ok_or(Error::System { doing: "reading status", errno: Errno::EBADMSG });
-        let (pid, inside, credentials) = parsed?;
-        let (process, of_thread) = match pidfd::open_thread(tid) {
-            Ok(fd) => (fd, true),
-            // Before Linux 6.9 there are pidfds of processes only.
-            Err(Errno::EINVAL) => (pidfd::open(pid).map_err(gone)?, tid == pid),
-            Err(e) => return Err(gone(e)),
-        };
-        // All of it was the caller's, if it still waits.
+        let (handles, status) = request.handles(tid).map_err(gone)?;
+        let parsed = parse(&String::from_utf8_lossy(&status));
+        // All of it was the caller's, if it still waits; of one that has ended not all is there.
         request.validate()?;
-        Ok(Self { tid, pid, inside, pidfd: process.into(), of_thread, proc, credentials })
+        let parsed = parsed.ok_or(Error::System { doing: "reading status", errno: Errno::EBADMSG });
+        let (pid, inside, credentials) = parsed?;
+        request.listener().callers.keep(&handles);
+        Ok(Self { tid, pid, inside, handles, credentials })
     }
 
     /// The thread's number as seen from here.
@@ -129,7 +122,7 @@ impl Caller {
     /// The thread's pidfd; before Linux 6.9 the process's.
     #[must_use]
     pub fn pidfd(&self) -> BorrowedFd<'_> {
-        self.pidfd.as_fd()
+        self.handles.pidfd.as_fd()
     }
 
     /// Its rights when it was looked at.
@@ -146,14 +139,14 @@ impl Caller {
         const DOING: &str = "looking at the caller's namespaces";
         let name = CString::new(format!("ns/{kind}")).map_err(|_| self.failed(DOING, Errno::EINVAL))?;
         let mut buffer = [0; 64];
-        let link = dirs::readlinkat(self.proc.as_raw_fd(), &name, &mut buffer);
+        let link = dirs::readlinkat(self.handles.proc.as_raw_fd(), &name, &mut buffer);
         let link = link.map_err(|errno| self.failed(DOING, errno))?;
         number(link).ok_or(Error::System { doing: DOING, errno: Errno::EBADMSG })
     }
 
     /// A handle of one of its namespaces.
     pub(crate) fn open_namespace(&self, kind: &str) -> Result<OwnedFd> {
-        handle(&self.proc, &format!("ns/{kind}"), open::O_RDONLY)
+        handle(&self.handles.proc, &format!("ns/{kind}"), open::O_RDONLY)
             .map(OwnedFd::from)
             .map_err(|errno| self.failed("opening a namespace of the caller", errno))
     }
@@ -161,7 +154,7 @@ impl Caller {
     /// Whether it is a program of 32 bits by its personality; not, where that is not told.
     pub(crate) fn is_linux32(&self) -> bool {
         const PER_LINUX32: u32 = 8;
-        let text = read(&self.proc, "personality").unwrap_or_default();
+        let text = read(&self.handles.proc, "personality").unwrap_or_default();
         u32::from_str_radix(text.trim(), 16).is_ok_and(|personality| personality & 0xff == PER_LINUX32)
     }
 
@@ -188,7 +181,9 @@ impl Caller {
         static LABELS: OnceLock<bool> = OnceLock::new();
         // None does where even we have no label.
         let known = *LABELS.get_or_init(|| std::fs::read("/proc/thread-self/attr/current").is_ok());
-        known.then(|| read(&self.proc, "attr/current").ok().filter(|label| !label.is_empty())).flatten()
+        known
+            .then(|| read(&self.handles.proc, "attr/current").ok().filter(|label| !label.is_empty()))
+            .flatten()
     }
 
     /// Its cgroups, as `/proc/PID/cgroup` lists them (cgroups(7)).
@@ -196,7 +191,7 @@ impl Caller {
     /// # Errors
     /// [`Error::Gone`] when it has ended.
     pub fn cgroups(&self) -> Result<String> {
-        read(&self.proc, "cgroup").map_err(|errno| self.failed("reading the caller's cgroups", errno))
+        read(&self.handles.proc, "cgroup").map_err(|errno| self.failed("reading the caller's cgroups", errno))
     }
 
     /// A duplicate of one of its descriptors: the same open file (pidfd_getfd(2), Linux 5.6).
@@ -206,10 +201,10 @@ impl Caller {
     /// it, or where it is a thread whose table cannot be told from its process's (before Linux 6.9).
     pub fn descriptor(&self, number: i32) -> Result<OwnedFd> {
         const DOING: &str = "taking a descriptor of the caller";
-        if !self.of_thread {
+        if !self.handles.of_thread {
             return Err(Error::System { doing: DOING, errno: Errno::EOPNOTSUPP });
         }
-        match pidfd::getfd(self.pidfd.as_raw_fd(), number) {
+        match pidfd::getfd(self.handles.pidfd.as_raw_fd(), number) {
             Ok(fd) => Ok(fd.into()),
             Err(Errno::EBADF) => Err(Error::Refused(Errno::EBADF)),
             Err(errno) => Err(self.failed(DOING, errno)),
@@ -224,7 +219,7 @@ impl Caller {
     pub fn place(&self, number: i32) -> Result<OwnedFd> {
         const AT_FDCWD: i32 = -100;
         let file = if number == AT_FDCWD { "cwd".to_owned() } else { format!("fd/{number}") };
-        match handle(&self.proc, &file, open::O_PATH) {
+        match handle(&self.handles.proc, &file, open::O_PATH) {
             Ok(fd) => Ok(fd.into()),
             Err(Errno::ENOENT) if self.is_alive() => Err(Error::Refused(Errno::EBADF)),
             Err(errno) => Err(self.failed("opening a place of the caller", errno)),
@@ -236,7 +231,7 @@ impl Caller {
     /// # Errors
     /// [`Error::Gone`]; [`Error::System`] without the right to look.
     pub fn root(&self) -> Result<OwnedFd> {
-        handle(&self.proc, "root", open::O_PATH | open::O_DIRECTORY)
+        handle(&self.handles.proc, "root", open::O_PATH | open::O_DIRECTORY)
             .map(OwnedFd::from)
             .map_err(|errno| self.failed("opening the caller's root", errno))
     }
@@ -245,7 +240,7 @@ impl Caller {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         // The name, in parentheses, may hold anything; the state follows it.
-        let stat = read(&self.proc, "stat").unwrap_or_default();
+        let stat = read(&self.handles.proc, "stat").unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
     }
 
@@ -254,73 +249,47 @@ impl Caller {
     }
 }
 
-fn directory(tid: i32) -> cofferdam_sys::Result<Fd> {
-    static PROC: OnceLock<Fd> = OnceLock::new();
-    let proc = match PROC.get() {
-        Some(proc) => proc,
-        None => {
-            let proc = open::open(c"/proc", open::O_PATH | open::O_DIRECTORY)?;
-            if stat::filesystem(proc.raw())? != stat::PROC_SUPER_MAGIC {
-                return Err(Errno::ENODEV);
-            }
-            PROC.get_or_init(|| proc)
-        }
-    };
-    let name = CString::new(tid.to_string()).map_err(|_| Errno::EINVAL)?;
-    open::openat2(proc.raw(), &name, open::O_PATH | open::O_DIRECTORY, 0, 0)
-}
-
 /// The number in `mnt:[4026531841]`.
 fn number(link: &[u8]) -> Option<Namespace> {
     let (_, number) = std::str::from_utf8(link).ok()?.split_once('[')?;
     number.strip_suffix(']')?.parse().ok()
 }
 
-/// Opens below its directory, through the magic links that are there.
-fn handle(proc: &OwnedFd, file: &str, flags: u64) -> cofferdam_sys::Result<Fd> {
-    let name = CString::new(file).map_err(|_| Errno::EINVAL)?;
-    open::openat2(proc.as_raw_fd(), &name, flags, 0, 0)
-}
-
-/// The kernel writes such files out once, at the first read: one of a page is mostly all there is to read.
-fn read(proc: &OwnedFd, file: &str) -> cofferdam_sys::Result<String> {
-    const PAGE: usize = 4096;
-    let fd = handle(proc, file, open::O_RDONLY)?;
-    let mut text = Vec::new();
-    loop {
-        let had = text.len();
-        text.resize(had.saturating_add(PAGE), 0);
-        let n = open::read(fd.raw(), text.get_mut(had..).unwrap_or_default())?;
-        text.truncate(had.saturating_add(n));
-        if n == 0 || n < PAGE && file == "status" {
-            return Ok(String::from_utf8_lossy(&text).into_owned());
-        }
-    }
-}
-
 /// The process, the thread's number in the innermost PID namespace, and the rights.
 fn parse(status: &str) -> Option<(i32, Option<i32>, Credentials)> {
-    let line = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)?.strip_prefix(':'));
-    // Real, effective, saved, file system.
-    let id = |name, nth| line(name)?.split_whitespace().nth(nth)?.parse::<u32>().ok();
-    let bits = |name| u64::from_str_radix(line(name)?.trim(), 16).ok();
-    let pid = line("Tgid")?.trim().parse().ok()?;
-    let inside = line("NSpid").and_then(|pids| pids.split_whitespace().next_back()?.parse().ok());
-    let groups = line("Groups")?.split_whitespace().map(str::parse).collect::<Result2<_>>().ok()?;
-    let credentials = Credentials {
-        uid: id("Uid", 1)?,
-        gid: id("Gid", 1)?,
-        real_uid: id("Uid", 0)?,
-        real_gid: id("Gid", 0)?,
-        fs_uid: id("Uid", 3)?,
-        fs_gid: id("Gid", 3)?,
-        groups,
-        effective: bits("CapEff")?,
-        permitted: bits("CapPrm")?,
-        umask: u32::from_str_radix(line("Umask")?.trim(), 8).ok()?,
-        no_new_privs: line("NoNewPrivs")?.trim() != "0",
-    };
-    Some((pid, inside, credentials))
+    let (mut pid, mut inside, mut found) = (None, None, 0u32);
+    let mut who = Credentials::default();
+    for line in status.lines() {
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let value = value.trim();
+        match name {
+            "Tgid" => pid = Some(value.parse().ok()?),
+            "NSpid" => {
+                inside = value.split_whitespace().next_back().and_then(|pid| pid.parse().ok());
+                continue;
+            }
+            "Umask" => who.umask = u32::from_str_radix(value, 8).ok()?,
+            "Uid" => (who.real_uid, who.uid, who.fs_uid) = ids(value)?,
+            "Gid" => (who.real_gid, who.gid, who.fs_gid) = ids(value)?,
+            "Groups" => {
+                who.groups = value.split_whitespace().map(str::parse).collect::<Result2<_>>().ok()?;
+            }
+            "CapPrm" => who.permitted = u64::from_str_radix(value, 16).ok()?,
+            "CapEff" => who.effective = u64::from_str_radix(value, 16).ok()?,
+            "NoNewPrivs" => who.no_new_privs = value != "0",
+            _ => continue,
+        }
+        found = found.saturating_add(1);
+    }
+    // Each of the eight that must be there, once.
+    Some((pid.filter(|_| found == 8)?, inside, who))
+}
+
+/// Real and effective id, and that for files.
+fn ids(value: &str) -> Option<(u32, u32, u32)> {
+    let mut ids = value.split_whitespace().map(str::parse::<u32>);
+    let (real, effective, _saved) = (ids.next()?.ok()?, ids.next()?.ok()?, ids.next()?.ok()?);
+    Some((real, effective, ids.next()?.ok()?))
 }
 
 type Result2<T> = std::result::Result<T, std::num::ParseIntError>;

@@ -20,6 +20,7 @@ mod asynchronous;
 mod call;
 mod caller;
 mod error;
+mod handles;
 mod listener;
 mod memory;
 mod names;

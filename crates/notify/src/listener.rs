@@ -12,6 +12,7 @@ use cofferdam_sys::poll::{POLLIN, PollFd};
 use cofferdam_sys::seccomp_unotify::{self as unotify, Sizes};
 use cofferdam_sys::{Errno, poll};
 
+use crate::handles::Kept;
 use crate::stop::Stop;
 use crate::{Error, Request, Result};
 
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     turn: Mutex<Turn>,
     free: Condvar,
     stop: Stop,
+    pub(crate) callers: Kept,
 }
 
 #[derive(Debug, Default)]
@@ -144,6 +146,7 @@ impl Listener {
             turn: Mutex::default(),
             free: Condvar::new(),
             stop: Stop::new()?,
+            callers: Kept::default(),
         })))
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use cofferdam_nsenter::{Inside, Open, Set};
 use cofferdam_sys::{Errno, socket};
 
-use crate::actor::HERE;
+use crate::actor::{HERE, start};
 use crate::{Actor, Address, Answer, Call, Descriptor, Error, Result, SetXattr};
 
 const AT_SYMLINK_NOFOLLOW: u32 = 0x100;
@@ -39,10 +39,12 @@ impl Actor<'_> {
     pub fn perform(&self, call: &Call) -> Result<Answer> {
         match call {
             Call::Mkdir { dir, path, mode } => {
-                done(self.act(Set::MNT, *dir, |inside| inside.mkdir(named(path), *mode)))
+                done(self.act(Set::MNT, start(*dir, path), |inside| inside.mkdir(named(path), *mode)))
             }
             Call::Mknod { dir, path, mode, device } => {
-                done(self.act(Set::MNT, *dir, |inside| inside.mknod(named(path), *mode, *device)))
+                done(
+                    self.act(Set::MNT, start(*dir, path), |inside| inside.mknod(named(path), *mode, *device)),
+                )
             }
             Call::Open { dir, path, how } => {
                 const O_PATH: u64 = 0o10_000_000;
@@ -52,26 +54,26 @@ impl Actor<'_> {
                 let cloexec = how.cloexec();
                 let mode = u32::try_from(how.mode).map_err(|_| Errno::EINVAL)?;
                 let how = Open::exactly(how.flags, mode, how.resolve);
-                let fd = self.act(Set::MNT, *dir, |inside| inside.open(named(path), &how))?;
+                let fd = self.act(Set::MNT, start(*dir, path), |inside| inside.open(named(path), &how))?;
                 Ok(Answer::descriptor(fd, cloexec))
             }
             Call::Chown { dir, path, uid, gid, flags } => {
                 done(self.chown((*dir, path), (*uid, *gid), *flags))
             }
             Call::Chmod { dir, path, mode, flags: 0 } => {
-                done(self.act(Set::MNT, *dir, |inside| inside.chmod(named(path), *mode)))
+                done(self.act(Set::MNT, start(*dir, path), |inside| inside.chmod(named(path), *mode)))
             }
             Call::Chmod { dir, path, mode, flags: AT_EMPTY_PATH } if path.is_empty() => {
                 let file = self.caller.descriptor(*dir)?;
                 done(self.act(Set::MNT, HERE, |inside| inside.fchmod(&file, *mode)))
             }
             Call::Unlink { dir, path, flags } if flags & !AT_REMOVEDIR == 0 => {
-                done(self.act(Set::MNT, *dir, |inside| inside.unlink(named(path), *flags)))
+                done(self.act(Set::MNT, start(*dir, path), |inside| inside.unlink(named(path), *flags)))
             }
             Call::SetXattr(xattr) => done(self.set_xattr(xattr)),
-            Call::Symlink { target, dir, path } => {
-                done(self.act(Set::MNT, *dir, |inside| inside.symlink(named(target), named(path))))
-            }
+            Call::Symlink { target, dir, path } => done(
+                self.act(Set::MNT, start(*dir, path), |inside| inside.symlink(named(target), named(path))),
+            ),
             Call::Connect { socket, address } => done(self.connect(*socket, address)),
             Call::Bind { socket, address } => {
                 let socket = self.caller.descriptor(*socket)?;
@@ -91,7 +93,7 @@ impl Actor<'_> {
             let file = self.place(dir)?;
             return self.act(Set::MNT, HERE, |inside| inside.fchown(&file, uid, gid));
         }
-        self.act(Set::MNT, dir, |inside| match flags & AT_SYMLINK_NOFOLLOW {
+        self.act(Set::MNT, start(dir, path), |inside| match flags & AT_SYMLINK_NOFOLLOW {
             0 => inside.chown(named(path), uid, gid),
             _ => inside.lchown(named(path), uid, gid),
         })
@@ -104,7 +106,9 @@ impl Actor<'_> {
             return self.act(Set::MNT, HERE, |inside| inside.set_xattr_of(&file, name, value, *flags));
         }
         let follow = flags_at & AT_SYMLINK_NOFOLLOW == 0;
-        self.act(Set::MNT, *dir, |inside| inside.set_xattr(named(path), follow, name, value, *flags))
+        self.act(Set::MNT, start(*dir, path), |inside| {
+            inside.set_xattr(named(path), follow, name, value, *flags)
+        })
     }
 
     /// An address of the internet needs no place to be looked up in; one of unix(7) does, and the other side sees

@@ -9,7 +9,7 @@ use std::path::Path;
 use cofferdam_nsenter::{Inside, Set, Spot};
 use cofferdam_sys::Errno;
 
-use crate::actor::HERE;
+use crate::actor::{HERE, start};
 use crate::perform::{done, named};
 use crate::{Actor, Answer, Call, FsConfig, Mount, MountAttributes, Result};
 
@@ -63,7 +63,7 @@ impl Actor<'_> {
             let place = self.place(dir)?;
             return self.act(Set::NAMESPACES, HERE, |inside| act(inside, Spot::Of(place.as_fd())));
         }
-        self.act(Set::NAMESPACES, dir, |inside| act(inside, Spot::Path(named(path))))
+        self.act(Set::NAMESPACES, start(dir, path), |inside| act(inside, Spot::Path(named(path))))
     }
 
     /// mount(2) is six calls in one.

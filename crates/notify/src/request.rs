@@ -254,6 +254,10 @@ impl Request {
         }
     }
 
+    pub(crate) fn listener(&self) -> &Shared {
+        &self.listener
+    }
+
     fn raw(&self) -> i32 {
         self.listener.fd.as_fd().as_raw_fd()
     }

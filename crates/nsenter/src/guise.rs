@@ -103,6 +103,7 @@ impl Helper for Disguised<'_> {
         let ids = self.resident.ids()?;
         let (uid, gid, groups) = ids.inside(&self.who)?;
         let groups: Vec<u8> = groups.iter().flat_map(|group| group.to_ne_bytes()).collect();
+        let elsewhere = self.who.cwd.as_raw_fd() != self.who.root.as_raw_fd();
         let mut all = Operations::default();
         all.push(
             "becoming the process that it is done for",
@@ -114,10 +115,12 @@ impl Helper for Disguised<'_> {
                 set_groups: ids.set_groups,
                 groups: &groups,
                 effective: self.who.effective,
+                elsewhere,
             },
         );
         all.append(operations);
-        let mut with = vec![self.who.root.as_raw_fd(), self.who.cwd.as_raw_fd()];
+        let mut with = vec![self.who.root.as_raw_fd()];
+        with.extend(elsewhere.then(|| self.who.cwd.as_raw_fd()));
         with.extend_from_slice(fds);
         self.resident.wish(&all, &with)
     }

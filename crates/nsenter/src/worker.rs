@@ -51,6 +51,9 @@ pub(crate) struct Worker(Child);
 impl Keep for Worker {
     fn start(target: &Target, wanted: Wanted, _: Limits) -> Result<Self> {
         let (mut operations, keep) = join::at_once(target, wanted)?;
+        if wanted.stays {
+            operations.park();
+        }
         operations.push("waiting for wishes", "", Op::Obey {});
         Child::spawn(operations, &keep).map(Self).map_err(Error::Helper)
     }

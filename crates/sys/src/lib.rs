@@ -36,6 +36,7 @@ pub mod fcntl;
 mod fd;
 pub mod fsopen;
 pub mod getdents64;
+pub mod getppid;
 #[cfg(feature = "std")]
 pub mod getxattr;
 pub mod ioctl_ns;

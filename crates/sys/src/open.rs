@@ -113,6 +113,30 @@ pub fn openat2(dir: i32, path: &CStr, flags: u64, mode: u64, resolve: u64) -> Re
     Err(Errno::EAGAIN)
 }
 
+/// `pread(fd)`, from `offset` on; retried when interrupted. <https://man7.org/linux/man-pages/man2/pread.2.html>
+///
+/// # Errors
+/// As the man page.
+///
+/// ```
+/// use cofferdam_sys::open::*;
+/// let status = open(c"/proc/self/status", O_RDONLY).unwrap();
+/// let mut buffer = [0; 5];
+/// for _ in 0..2 {
+///     assert_eq!(read_at(status.raw(), &mut buffer, 0), Ok(5));
+///     assert_eq!(&buffer, b"Name:");
+/// }
+/// ```
+pub fn read_at(fd: i32, buffer: &mut [u8], offset: u64) -> Result<usize> {
+    loop {
+        // SAFETY: the buffer's own length.
+        match unsafe { syscall!(nr::PREAD64, fd, buffer.as_mut_ptr(), buffer.len(), offset) } {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
+}
+
 /// `read(fd)`; retried when interrupted. <https://man7.org/linux/man-pages/man2/read.2.html>
 ///
 /// # Errors

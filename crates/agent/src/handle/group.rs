@@ -20,6 +20,8 @@ use super::Done;
 const SIGKILL: i32 = 9;
 /// How long it may take until the freezer has interrupted a caller that can be.
 const INTERRUPTS: Duration = Duration::from_millis(20);
+/// Most callers that are known to have been frozen in their calls.
+const MOST: usize = 4096;
 
 /// A container's processes.
 #[derive(Debug)]
@@ -83,7 +85,12 @@ impl Group {
             std::thread::sleep(Duration::from_micros(200));
         }
         if !request.is_valid() {
-            self.interrupted().insert(call);
+            let mut interrupted = self.interrupted();
+            // Those that were killed while they were frozen never ask again.
+            if interrupted.len() >= MOST {
+                interrupted.clear();
+            }
+            interrupted.insert(call);
         }
         let failed = freezing.is_finished().then(|| freezing.join()).and_then(|r| r.ok()?.err());
         let reason = failed.map_or_else(|| "the container is frozen".to_owned(), |e| e.to_string());

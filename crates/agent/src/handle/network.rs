@@ -77,10 +77,7 @@ mod tests {
         let unix = [&1u16.to_ne_bytes()[..], b"\0bus"].concat();
         assert_eq!(judge(&allow, &Address::new(&unix)), ("unix:@bus".into(), true));
         let path = [&1u16.to_ne_bytes()[..], b"@bus\0"].concat();
-        assert!(
-            !judge(&allow, &Address::new(&path)).1 || cfg!(any()),
-            "a file called @bus is no abstract name"
-        );
+        assert!(!judge(&allow, &Address::new(&path)).1, "a file called @bus is no abstract name");
         let netlink = Address::new(&16u16.to_ne_bytes());
         assert_eq!(judge(&allow, &netlink), ("an address of family 16".into(), false));
     }

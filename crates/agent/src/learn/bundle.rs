@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use cofferdam::{Bundle, Command, ExitStatus};
+use cofferdam::{Bundle, Command, ContainerId, ExitStatus, Store};
 use cofferdam_notify::runtime::Server;
 use cofferdam_notify::{Answer, Listener};
-use cofferdam_oci::{Seccomp, SeccompRule, Spec};
+use cofferdam_oci::{Hooks, Seccomp, SeccompRule, Spec};
 use cofferdam_seccomp::Arch;
 
 use super::Counts;
@@ -23,8 +23,7 @@ const UNSEEN: [&str; 1] = ["write"];
 const ALSO: [Arch; 2] = [Arch::X86, Arch::X32];
 
 /// Runs the bundle's container with its standard streams here, and counts until its processes have ended.
-pub(crate) fn bundle(dir: &Path, native: Arch) -> Result<(Counts, ExitStatus), Failure> {
-    let mut bundle = Bundle::open(dir)?;
+pub(crate) fn bundle(mut bundle: Bundle, native: Arch) -> Result<(Counts, ExitStatus), Failure> {
     let path = std::env::temp_dir().join(format!("cofferdam-learn-{}.sock", std::process::id()));
     let failed = |e: cofferdam_notify::Error| Failure::new(format!("{}: {e}", path.display()));
     let server = Server::bind(&path).map_err(failed)?;
@@ -44,6 +43,26 @@ pub(crate) fn bundle(dir: &Path, native: Arch) -> Result<(Counts, ExitStatus), F
         counts.unseen = UNSEEN.to_vec();
         Ok((counts, status))
     })
+}
+
+/// A container as one that there is, which it does not disturb: a filter is put on a process by itself only, so
+/// what runs already cannot be watched. It gets a cgroup of its own, and leaves alone what there is one of: devices,
+/// cache, and the files below its root, over which a layer in memory lies. The hooks know the other one only.
+pub(crate) fn another(store: &Store, id: &str) -> Result<Bundle, Failure> {
+    const LAYER: &str = "io.cofferdam.rootfs.overlay";
+    let container = store.load(&ContainerId::new(id)?)?;
+    let mut spec = container.spec()?;
+    spec.hooks = Hooks::default();
+    spec.annotations.entry(LAYER.to_owned()).or_default();
+    if let Some(process) = &mut spec.process {
+        process.terminal = false;
+    }
+    if let Some(linux) = &mut spec.linux {
+        linux.cgroups_path = None;
+        linux.net_devices.clear();
+        linux.intel_rdt = None;
+    }
+    Ok(Bundle::from_spec(container.bundle(), spec))
 }
 
 /// Puts a profile that notifies of everything in the place of the container's own.

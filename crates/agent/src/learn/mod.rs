@@ -13,7 +13,7 @@ mod document;
 mod report;
 mod watch;
 
-pub(crate) use bundle::bundle;
+pub(crate) use bundle::{another, bundle};
 pub(crate) use count::Counts;
 pub(crate) use document::profile;
 pub(crate) use report::report;

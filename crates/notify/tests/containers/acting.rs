@@ -5,6 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::sync::Arc;
 
 use cofferdam_notify::{AT_FDCWD, Actors, Answer, Call, Errno, Registry, Request, Result, Set};
+use serde_json::json;
 
 use crate::world::{Runtime, World, possible};
 
@@ -41,6 +42,53 @@ fn a_directory_is_made_with_the_callers_user_umask_and_working_directory() {
         assert!(said.text.contains("'/etc/no': Permission denied"), "{said:?}");
         assert!(said.text.contains("'below': File exists"), "{said:?}");
     }
+}
+
+/// One process that is another at each call.
+const CHANGES: &str = r#"
+    #define _GNU_SOURCE
+    #include <sched.h>
+    #include <stdio.h>
+    #include <sys/mount.h>
+    #include <sys/stat.h>
+    #include <unistd.h>
+    #define T(x) do { if (x) perror(#x); } while (0)
+    int main(void) {
+        T(mkdir("/tmp/one", 0777));
+        umask(077);
+        T(chdir("/mnt"));
+        T(mkdir("two", 0777));
+        T(chroot("/mnt"));
+        T(mkdir("/three", 0777));
+        T(seteuid(1000));
+        T(mkdir("/four", 0777));
+        T(seteuid(0));
+        T(unshare(CLONE_NEWNS));
+        T(mount("none", "/three", "tmpfs", 0, 0));
+        T(mkdir("/three/five", 0777));
+        T(access("/three/five", F_OK));
+        return 0;
+    }
+"#;
+
+#[test]
+fn what_a_caller_has_become_since_its_last_call_counts() {
+    if !possible() {
+        return;
+    }
+    let mut world = World::new(&["mkdir"], "changes").program("changes", CHANGES);
+    let all = ["CAP_SETUID", "CAP_SYS_ADMIN", "CAP_SYS_CHROOT"];
+    world.config["process"]["capabilities"] = json!({"bounding": all, "effective": all, "permitted": all});
+    world.config["process"]["user"] = json!({"uid": 0, "gid": 0, "umask": 0o27});
+    let said = world.run(Runtime::Ours, obliging(&["mkdir"]));
+    assert_eq!((said.text.as_str(), said.code), ("", 0));
+    for (path, owner, mode) in
+        [("/tmp/one", 0, 0o750), ("/mnt/two", 0, 0o700), ("/mnt/three", 0, 0o700), ("/mnt/four", 1000, 0o700)]
+    {
+        let made = fs::metadata(world.path(path)).unwrap_or_else(|e| panic!("{path}: {e}"));
+        assert_eq!((made.uid(), made.mode() & 0o777), (owner, mode), "{path}");
+    }
+    assert!(!world.path("/mnt/three/five").exists(), "it was made in the namespace of before");
 }
 
 #[test]
