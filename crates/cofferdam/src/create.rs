@@ -127,7 +127,7 @@ pub(crate) fn make(
     let (saved, terminal, names) = (keeper.saved.clone(), keeper.terminal.take(), keeper.names.take());
     drop(keeper);
     let container = Container::from_saved(store.clone(), id.clone(), saved);
-    let warnings = decision.warnings();
+    let warnings = decision.warnings_at_start(options.no_cgroups);
     Ok(Made { container, upbringing, plan: decision.init, terminal, notify, names, warnings })
 }
 

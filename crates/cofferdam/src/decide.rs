@@ -42,6 +42,11 @@ impl Decision {
         all.extend(self.cgroup.ignored.iter().map(ToString::to_string));
         all
     }
+
+    /// Those for who starts it: whoever has cgroups disabled knows that nothing of theirs is kept.
+    pub(crate) fn warnings_at_start(&self, no_cgroups: bool) -> Vec<String> {
+        if no_cgroups { warnings(&self.init.warnings) } else { self.warnings() }
+    }
 }
 
 /// Warnings of a plan, each with the field that it is about.

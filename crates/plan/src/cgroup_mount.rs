@@ -45,7 +45,8 @@ pub(crate) fn decide(
         };
         hierarchies.push(CgroupHierarchyMount { directory, params: params(mounted), bind });
     }
-    if !left_out.is_empty() {
+    // One that has no cgroup anywhere was to have none.
+    if !left_out.is_empty() && !scene.options.cgroup_dirs.is_empty() {
         let names = left_out.join(" ");
         findings.warn(at.clone(), format!("left out, since the container has no cgroup there: {names}"));
     }
